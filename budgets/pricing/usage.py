@@ -1,0 +1,42 @@
+"""What a reply used, by kind of token, as the provider reported it."""
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one reply, disjoint by price: no token is counted in two fields.
+
+    `input_tokens` are the plain ones (neither read from nor written to a cache); `output_tokens` include reasoning, which
+    `reasoning_tokens` only names. `web_searches` counts provider-side tool calls that carry a fee.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    audio_input_tokens: int = 0
+    audio_output_tokens: int = 0
+    reasoning_tokens: int = 0
+    web_searches: int = 0
+    service_tier: str = ""
+
+    @property
+    def total_input_tokens(self) -> int:
+        return (
+            self.input_tokens + self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
+            + self.audio_input_tokens
+        )
+
+    def counts(self) -> dict[str, int]:
+        """The fields that are not zero, for storage and display."""
+        return {
+            field.name: value
+            for field in fields(self)
+            if field.name != "service_tier" and (value := getattr(self, field.name))
+        }
+
+
+class UsageUnknown(ValueError):
+    """The reply named no usage, or one that cannot be true (negative, not an integer): the request is charged at its hold."""

@@ -1,0 +1,112 @@
+"""What every wire format has to say about a request and its reply. Pure: bytes in, values out, no I/O, no Django.
+
+The way of one request through an adapter:
+
+    parsed = adapter.parse(body, headers)      # refuses what it does not understand (RequestRefused)
+    quote  = bound of parsed (budgets.pricing.bound), reserved in the ledger
+    out    = adapter.render(parsed, output_limit)   # our serialisation of what was priced
+    meter  = adapter.meter(parsed)             # reads the usage out of the reply as it passes
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from budgets.pricing.usage import Usage
+
+HeaderMap = Mapping[str, str]
+"""Request headers by lower-case name."""
+
+
+class RequestRefused(Exception):
+    """A request that is refused before any money is looked at. `code` is one of the error codes of docs/api.md."""
+
+    def __init__(self, code: str, message: str, *, status: int = 400, param: str | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.status, self.param = code, message, status, param
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRequest:
+    """One request as its adapter understood it."""
+
+    model: str
+    stream: bool
+    payload: dict[str, Any]
+    """The decoded body; `render` writes it out again. Never logged."""
+    input_tokens: int
+    """The most input tokens that it can be billed for."""
+    output_limit: int | None
+    """The client's own limit of output tokens per choice; None where it gave none."""
+    choices: int = 1
+    """How many replies are billed (`n`, `best_of`)."""
+    least_output: int = 1
+    """Below this many output tokens the request makes no sense (a thinking budget plus one, for example)."""
+    end_user: str = ""
+    """Who the application says it acts for; hashed before it is stored anywhere."""
+    fees: int = 0
+    """The most that per-request and per-tool fees can come to, in nanodollars."""
+    service_tier: str = ""
+    usage_wanted: bool = True
+    """False where the client did not ask for the usage chunk that we ask for: it is then taken out of the stream."""
+    audio: bool = False
+    """Whether audio rates may apply."""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Meter(Protocol):
+    """Reads one reply. For streams `feed` is called with each piece as it arrives, for plain replies `feed_body` once.
+
+    `feed` returns the bytes to pass on: the same object, unless something that only we asked for has to be taken out.
+    `finish` is called after the last piece. `usage` raises UsageUnknown if the reply gave none that can be true.
+    """
+
+    def feed(self, data: bytes) -> bytes: ...
+    def finish(self) -> bytes: ...
+    def feed_body(self, body: bytes) -> None: ...
+    def usage(self) -> Usage: ...
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stream came to the end that its format prescribes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorBody:
+    """What a refusal says, before a dialect gives it its form. `details` are the extra fields of DESIGN section 6."""
+
+    status: int
+    code: str
+    message: str
+    type: str = "invalid_request_error"
+    param: str | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Dialect(Protocol):
+    """The error bodies of one family of clients."""
+
+    name: str
+
+    def error(self, body: ErrorBody, request_id: str) -> bytes: ...
+    def stream_error(self, body: ErrorBody, request_id: str) -> bytes:
+        """The same as an event inside a stream that has already begun."""
+        ...
+
+
+class Adapter(Protocol):
+    """One wire format: one endpoint of one family."""
+
+    provider: str
+    """Whose credential, base URL and prices apply: `openai`, `anthropic`, `gemini`."""
+    dialect: Dialect
+    path: str
+    """Where it lives below the provider's base URL, e.g. `/chat/completions`."""
+
+    def parse(self, body: bytes, headers: HeaderMap, allowed_fields: frozenset[str]) -> ParsedRequest: ...
+    def render(self, parsed: ParsedRequest, output_limit: int) -> bytes: ...
+    def meter(self, parsed: ParsedRequest) -> Meter: ...
+    def request_headers(self, headers: HeaderMap, secret: str) -> list[tuple[bytes, bytes]]:
+        """The allow-listed request headers with the tenant's own provider key in place of ours."""
+        ...
