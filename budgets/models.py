@@ -1,0 +1,157 @@
+"""How much: the caps, what was spent, and how far the journal has been read. All amounts are integer nanodollars."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+
+from budgets.money import MAX_CAP
+from budgets.windows import WindowKind
+from tenants.models import ApiKey, KeyMode, Tenant
+
+WINDOW_CHOICES = [(WindowKind.MONTH, "month"), (WindowKind.DAY, "day")]
+
+
+def default_thresholds() -> list[int]:
+    return [50, 80, 95, 100]
+
+
+class Cap(models.Model):
+    """An amount that one scope may spend in one window: the tenant (`api_key` null, by mode) or one key.
+
+    `hard`: requests that would break it are refused. Otherwise it is a budget that only alerts.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="caps")
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, null=True, blank=True, related_name="caps")
+    mode = models.CharField(max_length=4, choices=KeyMode, default=KeyMode.LIVE)
+    window = models.CharField(max_length=8, choices=WINDOW_CHOICES)
+    amount = models.BigIntegerField(
+        validators=[MinValueValidator(0), MaxValueValidator(MAX_CAP)], help_text="Nanodollars; 0 refuses everything."
+    )
+    hard = models.BooleanField(default=True)
+    thresholds = models.JSONField(default=default_thresholds, help_text="Percentages whose crossing is recorded.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "mode", "window"], condition=models.Q(api_key=None), name="one_tenant_cap_a_window"
+            ),
+            models.UniqueConstraint(
+                fields=["api_key", "window"], condition=models.Q(api_key__isnull=False), name="one_key_cap_a_window"
+            ),
+            models.CheckConstraint(condition=models.Q(amount__gte=0, amount__lte=MAX_CAP), name="cap_amount_in_range"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.api_key or self.tenant} a {self.window}"
+
+
+class UsageStatus(models.TextChoices):
+    """How an admitted request ended."""
+
+    SETTLED = "settled", "Settled at the usage that the provider reported"
+    CHARGED_AT_HOLD = "charged_at_hold", "The usage could not be known: charged at the hold"
+    LEASE_ENDED = "lease_ended", "Its worker vanished: charged at the hold when the lease ended"
+    PROVIDER_ERROR = "provider_error", "The provider answered with an error: nothing charged"
+    NOT_SENT = "not_sent", "It was not sent: nothing charged"
+
+
+class UsageRecord(models.Model):
+    """The ledger: one row an admitted request, written by the journal's drain and by nothing else."""
+
+    id = models.CharField(primary_key=True, max_length=32, help_text="The id of its hold.")
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="usage_records", db_index=False)
+    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="usage_records", db_index=False)
+    mode = models.CharField(max_length=4, choices=KeyMode)
+    provider = models.CharField(max_length=32)
+    model = models.CharField(max_length=128)
+    endpoint = models.CharField(max_length=64)
+    end_user = models.CharField(max_length=32, blank=True, help_text="A hash; who it is only the application knows.")
+    status = models.CharField(max_length=16, choices=UsageStatus)
+    flags = models.JSONField(default=list, help_text="`bound_breach`, `client_gone`, `usage_missing`, `corrected`, ...")
+    cost = models.BigIntegerField(help_text="Nanodollars.")
+    held = models.BigIntegerField(help_text="The hold, nanodollars.")
+    input_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    usage = models.JSONField(default=dict, help_text="Tokens by kind, see budgets.pricing.usage.Usage.")
+    price = models.JSONField(default=dict, help_text="The rates it was charged at, nanodollars a million tokens.")
+    stream = models.BooleanField(default=False)
+    http_status = models.PositiveSmallIntegerField(null=True)
+    duration_ms = models.PositiveIntegerField(default=0)
+    day = models.DateField(help_text="The UTC day of its reservation: the windows that it counts in.")
+    reserved_at = models.DateTimeField(help_text="By the clock of Redis.")
+    settled_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-reserved_at", "-id"]
+        indexes = [
+            models.Index(fields=["tenant", "mode", "-reserved_at"]),
+            models.Index(fields=["api_key", "-reserved_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.id
+
+
+class DailySpend(models.Model):
+    """The rollup of UsageRecord that totals, charts and rebuilds read: one row a day and combination."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="daily_spend", db_index=False)
+    api_key = models.ForeignKey(ApiKey, on_delete=models.PROTECT, related_name="daily_spend", db_index=False)
+    mode = models.CharField(max_length=4, choices=KeyMode)
+    day = models.DateField()
+    provider = models.CharField(max_length=32)
+    model = models.CharField(max_length=128)
+    end_user = models.CharField(max_length=32, blank=True)
+    cost = models.BigIntegerField(default=0)
+    requests = models.BigIntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "day", "api_key", "mode", "provider", "model", "end_user"], name="one_rollup_a_day"
+            )
+        ]
+        indexes = [models.Index(fields=["api_key", "day"])]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.day} {self.model}"
+
+
+class Crossing(models.Model):
+    """A threshold that a cap's spend passed in a window. Alerts read these; each exists once."""
+
+    cap = models.ForeignKey(Cap, on_delete=models.CASCADE, related_name="crossings")
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="crossings")
+    window_start = models.DateField()
+    threshold_percent = models.PositiveSmallIntegerField()
+    limit = models.BigIntegerField()
+    spent = models.BigIntegerField()
+    by_refusal = models.BooleanField(
+        default=False, help_text="100 % reached by the first refusal, not by spending all."
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cap", "window_start", "threshold_percent"], name="one_crossing_a_threshold"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.cap} {self.threshold_percent}%"
+
+
+class JournalCursor(models.Model):
+    """How far a tenant's journal has been turned into rows; moves in the same transaction as they."""
+
+    tenant = models.OneToOneField(Tenant, on_delete=models.CASCADE, primary_key=True, related_name="journal_cursor")
+    last_id = models.CharField(max_length=40, default="0-0")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} at {self.last_id}"

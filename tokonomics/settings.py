@@ -1,0 +1,242 @@
+"""Every setting, read from the environment in this one file; each is documented in docs/configuration.md (a test compares)."""
+
+import os
+from pathlib import Path
+
+import environ
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- Where things are ------------------------------------------------------------------------------------------------
+DATA_DIR = Path(env.str("TOKONOMICS_DATA_DIR", default=str(BASE_DIR / "var"))).absolute()
+DATABASE_URL = env.str("DATABASE_URL", default="")
+REDIS_URL = env.str("REDIS_URL", default=f"unix://{DATA_DIR}/valkey.sock?db=0")
+BROKER_URL = env.str("TOKONOMICS_BROKER_URL", default=REDIS_URL)
+CHANNELS_URL = env.str("TOKONOMICS_CHANNELS_URL", default=REDIS_URL)
+EMAIL_URL = env.str("EMAIL_URL", default="")
+
+
+def _secret(name: str) -> str:
+    """From the environment, else from the file that a first embedded start wrote (`tokonomics.console.secrets`)."""
+    if value := env.str(name, default=""):
+        return value
+    path = DATA_DIR / "secrets" / name.lower()
+    return path.read_text().strip() if path.exists() else ""
+
+
+# --- Secrets ---------------------------------------------------------------------------------------------------------
+# Without them nothing starts, but for commands that make them: see tenants.checks.
+SECRET_KEY = _secret("TOKONOMICS_SECRET_KEY") or "unset-and-refused-by-the-system-check"
+ENCRYPTION_KEYS = [key for key in _secret("TOKONOMICS_ENCRYPTION_KEYS").split(",") if key]
+
+# --- Django ----------------------------------------------------------------------------------------------------------
+DEBUG = env.bool("TOKONOMICS_DEBUG", default=False)
+ALLOWED_HOSTS = env.list("TOKONOMICS_ALLOWED_HOSTS", default=["*"])
+CSRF_TRUSTED_ORIGINS = env.list("TOKONOMICS_CSRF_TRUSTED_ORIGINS", default=[])
+PUBLIC_URL = env.str("TOKONOMICS_PUBLIC_URL", default="")
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("TOKONOMICS_BEHIND_TLS", default=False) else None
+)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_PROXY_SSL_HEADER is not None
+ROOT_URLCONF = "tokonomics.urls"
+ASGI_APPLICATION = "tokonomics.asgi.application"
+AUTH_USER_MODEL = "tenants.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ, TIME_ZONE, USE_I18N, LANGUAGE_CODE = True, "UTC", False, "en-gb"
+SITE_ID = 1
+
+INSTALLED_APPS = [
+    "tokonomics.console",
+    "proxy",
+    "alerts",
+    "budgets",
+    "tenants",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "axes",
+    "csp",
+    "channels",
+    "django_htmx",
+    "rest_framework",
+    "drf_spectacular",
+    "django_celery_beat",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Database --------------------------------------------------------------------------------------------------------
+if DATABASE_URL:
+    DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+else:
+    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(DATA_DIR / "tokonomics.sqlite3")}}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A writer takes its lock at the start of its transaction and waits for it, instead of failing half way through.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;",
+    }
+else:
+    DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
+    DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
+
+# --- Redis beside the ledger: cache, channels, tasks -----------------------------------------------------------------
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "cache",
+    }
+}
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [CHANNELS_URL], "prefix": "live"},
+    }
+}
+CELERY_BROKER_URL = BROKER_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+
+# --- The ledger ------------------------------------------------------------------------------------------------------
+LEDGER_TIMEOUT = env.float("TOKONOMICS_LEDGER_TIMEOUT", default=0.5)  # seconds, connect and read
+LEDGER_LEASE_SECONDS = env.int("TOKONOMICS_LEDGER_LEASE_SECONDS", default=60)
+LEDGER_GRACE_SECONDS = env.float("TOKONOMICS_LEDGER_GRACE_SECONDS", default=2.0)
+HELD_WAIT_SECONDS = env.float("TOKONOMICS_HELD_WAIT_SECONDS", default=2.0)
+
+# --- Providers -------------------------------------------------------------------------------------------------------
+PROVIDER_BASE_URLS = {
+    "openai": env.str("TOKONOMICS_OPENAI_BASE_URL", default="https://api.openai.com/v1"),
+    "anthropic": env.str("TOKONOMICS_ANTHROPIC_BASE_URL", default="https://api.anthropic.com"),
+    "gemini": env.str("TOKONOMICS_GEMINI_BASE_URL", default="https://generativelanguage.googleapis.com"),
+}
+SANDBOX_URL = env.str("TOKONOMICS_SANDBOX_URL", default="http://127.0.0.1:8001")
+UPSTREAM_TRANSPORT = env.str("TOKONOMICS_UPSTREAM_TRANSPORT", default="keepalive")  # or `httpx`
+UPSTREAM_FIRST_BYTE_TIMEOUT = env.float("TOKONOMICS_UPSTREAM_FIRST_BYTE_TIMEOUT", default=600.0)
+UPSTREAM_IDLE_TIMEOUT = env.float("TOKONOMICS_UPSTREAM_IDLE_TIMEOUT", default=120.0)
+UPSTREAM_TOTAL_TIMEOUT = env.float("TOKONOMICS_UPSTREAM_TOTAL_TIMEOUT", default=3600.0)
+MAX_BODY_BYTES = env.int("TOKONOMICS_MAX_BODY_BYTES", default=32 * 1024 * 1024)
+ABANDONED_DRAIN_SECONDS = env.float("TOKONOMICS_ABANDONED_DRAIN_SECONDS", default=120.0)
+ABANDONED_DRAIN_BYTES = env.int("TOKONOMICS_ABANDONED_DRAIN_BYTES", default=8 * 1024 * 1024)
+ALERTS_ALLOW_PRIVATE_URLS = env.bool("TOKONOMICS_ALERTS_ALLOW_PRIVATE_URLS", default=False)
+
+# --- Accounts --------------------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if EMAIL_URL else "none"
+ACCOUNT_PREVENT_ENUMERATION = True
+AXES_FAILURE_LIMIT = env.int("TOKONOMICS_LOGIN_FAILURES", default=10)
+AXES_COOLOFF_TIME = 1  # hours
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_USERNAME_FORM_FIELD = "login"
+AXES_VERBOSE = False
+SIGNUP_OPEN = env.bool("TOKONOMICS_SIGNUP_OPEN", default=True)
+
+# --- Mail ------------------------------------------------------------------------------------------------------------
+if EMAIL_URL:
+    globals().update(env.email_url_config(EMAIL_URL))
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+DEFAULT_FROM_EMAIL = env.str("TOKONOMICS_FROM_EMAIL", default="Tokonomics <tokonomics@localhost>")
+
+# --- Static files, API -----------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+        "manifest-src": ["'self'"],
+    }
+}
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {"TITLE": "Tokonomics API", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+
+# --- Logs ------------------------------------------------------------------------------------------------------------
+LOG_LEVEL = env.str("TOKONOMICS_LOG_LEVEL", default="INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {"axes": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+}
+os.environ.setdefault("TZ", "UTC")
