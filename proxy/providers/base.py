@@ -9,6 +9,7 @@ The way of one request through an adapter:
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,7 +38,7 @@ class ParsedRequest:
     input_tokens: int
     """The most input tokens that it can be billed for."""
     output_limit: int | None
-    """The client's own limit of output tokens per choice; None where it gave none."""
+    """The client's own limit of output tokens per choice; None where it gave none. It may be 0 (Anthropic: fill the cache)."""
     choices: int = 1
     """How many replies are billed (`n`, `best_of`)."""
     least_output: int = 1
@@ -51,6 +52,11 @@ class ParsedRequest:
     """False where the client did not ask for the usage chunk that we ask for: it is then taken out of the stream."""
     audio: bool = False
     """Whether audio rates may apply."""
+    windows: int = 0
+    """Not 0: the input is bounded by so many whole context windows of the model in place of `input_tokens` (content without
+    a formula: 1; tools that the provider runs: most calls + 1). A model whose window is unknown cannot be bounded then."""
+    extra_output: int = 0
+    """Output tokens that may be billed beyond the limit, per choice (a rejected prediction)."""
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -103,10 +109,17 @@ class Adapter(Protocol):
     dialect: Dialect
     path: str
     """Where it lives below the provider's base URL, e.g. `/chat/completions`."""
+    free: bool
+    """True where the provider bills nothing for it: it is forwarded without a hold."""
 
-    def parse(self, body: bytes, headers: HeaderMap, allowed_fields: frozenset[str]) -> ParsedRequest: ...
+    def parse(self, body: bytes, headers: HeaderMap, allowed_fields: AbstractSet[str]) -> ParsedRequest:
+        """Raises RequestRefused. `allowed_fields`: names (fields, beta headers) that the tenant lets pass unpriced."""
+        ...
     def render(self, parsed: ParsedRequest, output_limit: int) -> bytes: ...
     def meter(self, parsed: ParsedRequest) -> Meter: ...
-    def request_headers(self, headers: HeaderMap, secret: str) -> list[tuple[bytes, bytes]]:
-        """The allow-listed request headers with the tenant's own provider key in place of ours."""
+    def request_headers(self, headers: HeaderMap, secret: str, *, sandbox: bool = False) -> list[tuple[bytes, bytes]]:
+        """The allow-listed request headers with the tenant's own provider key in place of ours.
+
+        `sandbox`: whether the reply comes from our own sandbox, which alone may see the header that instructs it.
+        """
         ...

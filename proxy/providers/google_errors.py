@@ -1,0 +1,48 @@
+"""Error bodies as Google clients read them (google.rpc.Status with an ErrorInfo)."""
+
+import orjson
+
+from proxy.providers.base import ErrorBody
+
+_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    413: "INVALID_ARGUMENT",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+    502: "UNAVAILABLE",
+    503: "UNAVAILABLE",
+    504: "DEADLINE_EXCEEDED",
+}
+
+
+class GoogleErrors:
+    """`{"error": {code, status, message, details: [{reason, metadata}]}}`; metadata values are strings by Google's rule."""
+
+    name = "google"
+
+    def error(self, body: ErrorBody, request_id: str) -> bytes:
+        metadata = {name: str(value) for name, value in body.details.items() if value is not None}
+        if body.param is not None:
+            metadata["param"] = body.param
+        info = {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": body.code,
+            "domain": "tokonomics",
+            "metadata": metadata,
+        }
+        error = {
+            "code": body.status,
+            "status": _STATUSES.get(body.status, "UNKNOWN"),
+            "message": body.message,
+            "details": [info],
+        }
+        return orjson.dumps({"error": error})
+
+    def stream_error(self, body: ErrorBody, request_id: str) -> bytes:
+        return b"data: " + self.error(body, request_id) + b"\r\n\r\n"
+
+
+GOOGLE_ERRORS = GoogleErrors()
