@@ -1,0 +1,128 @@
+"""OpenAI's wire format: chat completions, plain and streamed, and the list of models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from tokonomics.sandbox.dialect import (
+    Dialect,
+    Handler,
+    Request,
+    RequestError,
+    messages_of,
+    optional_object,
+    required,
+    whole_number,
+)
+from tokonomics.sandbox.generation import digest_of, generate
+from tokonomics.sandbox.openai_chat import Completion, chosen_tool
+from tokonomics.sandbox.reply import Headers, Reply, plain, stream
+from tokonomics.sandbox.tokens import PromptSize
+
+MODELS = ("gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini", "gpt-5", "gpt-5-mini", "o3", "o4-mini")
+MODELS_CREATED = 1_735_689_600
+MAX_CHOICES = 128
+
+_ERRORS = {  # status -> type, code; as the API has them
+    401: ("invalid_request_error", "invalid_api_key"),
+    404: ("invalid_request_error", "model_not_found"),
+    429: ("requests", "rate_limit_exceeded"),
+}
+
+
+def _headers(request: Request) -> Headers:
+    return (
+        ("x-request-id", "req_" + digest_of(request.body)),
+        ("openai-organization", "tokonomics-sandbox"),
+        ("openai-processing-ms", "12"),
+        ("openai-version", "2020-10-01"),
+    )
+
+
+def chat_completion(request: Request) -> Reply:
+    document = request.json()
+    model = required(document, "model", str)
+    generation = generate(
+        request.body,
+        prompt_tokens=prompt_tokens(document),
+        limit=_output_limit(document),
+        instructions=request.instructions,
+        choices=whole_number(document, "n", high=MAX_CHOICES) or 1,
+    )
+    completion = Completion(
+        model=model,
+        generation=generation,
+        instructions=request.instructions,
+        created=request.now,
+        tier=document.get("service_tier"),
+        tool=chosen_tool(document) if request.instructions.tool else None,
+        options=_stream_options(document),
+    )
+    if document.get("stream"):
+        return stream(completion.events(), headers=_headers(request), tokens=generation.tokens)
+    return plain(completion.document(), headers=_headers(request), tokens=generation.tokens)
+
+
+def prompt_tokens(document: dict[str, Any]) -> int:
+    size = PromptSize()
+    for message in messages_of(document):
+        size.add_message(message)
+    if document.get("tools"):
+        size.add_json(document["tools"])
+    return size.tokens
+
+
+def _output_limit(document: dict[str, Any]) -> int | None:
+    limits = [whole_number(document, name) for name in ("max_completion_tokens", "max_tokens")]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _stream_options(document: dict[str, Any]) -> dict[str, Any]:
+    options = optional_object(document, "stream_options")
+    if options and not document.get("stream"):
+        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        raise RequestError(400, message, param="stream_options")
+    return options
+
+
+def list_models(request: Request) -> Reply:
+    models = [{"id": name, "object": "model", "created": MODELS_CREATED, "owned_by": "sandbox"} for name in MODELS]
+    return plain({"object": "list", "data": models}, headers=_headers(request))
+
+
+def error(request: Request, problem: RequestError) -> Reply:
+    usual = ("server_error", None) if problem.status >= 500 else ("invalid_request_error", None)
+    kind, code = _ERRORS.get(problem.status, usual)
+    document = {"message": problem.message, "type": kind, "param": problem.param, "code": problem.code or code}
+    headers = _headers(request)
+    if problem.status == 429:
+        limits = (("x-ratelimit-limit-requests", "500"), ("x-ratelimit-remaining-requests", "0"))
+        headers = (*headers, ("retry-after", "1"), *limits)
+    return plain({"error": document}, headers=headers, status=problem.status)
+
+
+ERROR_EVENT = b"data: " + orjson.dumps(
+    {
+        "error": {
+            "message": "The server had an error while processing your request. Sorry about that!",
+            "type": "server_error",
+            "param": None,
+            "code": None,
+        }
+    }
+) + b"\n\n"  # fmt: skip
+
+ROUTES: dict[tuple[str, str], Handler] = {
+    ("POST", "/v1/chat/completions"): chat_completion,
+    ("GET", "/v1/models"): list_models,
+}
+
+OPENAI = Dialect(
+    name="openai",
+    speaks=lambda request: request.path.startswith("/v1/"),
+    handler=lambda request: ROUTES.get((request.method, request.path)),
+    error=error,
+    error_event=ERROR_EVENT,
+)
