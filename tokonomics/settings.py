@@ -5,13 +5,15 @@ from pathlib import Path
 
 import environ
 
+from tokonomics.console.embedded import socket_url
+
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 # --- Where things are ------------------------------------------------------------------------------------------------
 DATA_DIR = Path(env.str("TOKONOMICS_DATA_DIR", default=str(BASE_DIR / "var"))).absolute()
 DATABASE_URL = env.str("DATABASE_URL", default="")
-REDIS_URL = env.str("REDIS_URL", default=f"unix://{DATA_DIR}/valkey.sock?db=0")
+REDIS_URL = env.str("REDIS_URL", default="") or socket_url(DATA_DIR)
 BROKER_URL = env.str("TOKONOMICS_BROKER_URL", default=REDIS_URL)
 CHANNELS_URL = env.str("TOKONOMICS_CHANNELS_URL", default=REDIS_URL)
 EMAIL_URL = env.str("EMAIL_URL", default="")
