@@ -7,8 +7,10 @@ from dataclasses import dataclass, fields
 class Usage:
     """Tokens of one reply, disjoint by price: no token is counted in two fields.
 
-    `input_tokens` are the plain ones (neither read from nor written to a cache); `output_tokens` include reasoning, which
-    `reasoning_tokens` only names. `web_searches` counts provider-side tool calls that carry a fee.
+    `input_tokens` are the plain ones (neither audio, nor read from or written to a cache); `output_tokens` include
+    reasoning, which `reasoning_tokens` only names, and leave out audio. `web_searches` counts provider-side tool calls
+    that carry a fee. `cache_write_5m_tokens` hold every write whose retention the request did not lengthen,
+    `cache_write_1h_tokens` the ones kept for longer (Anthropic's `ttl: 1h`, OpenAI's extended retention).
     """
 
     input_tokens: int = 0
@@ -18,6 +20,7 @@ class Usage:
     cache_write_1h_tokens: int = 0
     audio_input_tokens: int = 0
     audio_output_tokens: int = 0
+    audio_cache_read_tokens: int = 0
     reasoning_tokens: int = 0
     web_searches: int = 0
     service_tier: str = ""
@@ -26,8 +29,12 @@ class Usage:
     def total_input_tokens(self) -> int:
         return (
             self.input_tokens + self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
-            + self.audio_input_tokens
+            + self.audio_input_tokens + self.audio_cache_read_tokens
         )
+
+    @property
+    def total_output_tokens(self) -> int:
+        return self.output_tokens + self.audio_output_tokens
 
     def counts(self) -> dict[str, int]:
         """The fields that are not zero, for storage and display."""
@@ -39,4 +46,4 @@ class Usage:
 
 
 class UsageUnknown(ValueError):
-    """The reply named no usage, or one that cannot be true (negative, not an integer): the request is charged at its hold."""
+    """The reply named no usage, or one that cannot be true (negative, no integer): the hold is what is charged."""

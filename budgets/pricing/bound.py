@@ -1,0 +1,165 @@
+"""The most that a request can cost, said before it is sent.
+
+Pure arithmetic on upper bounds that the adapter found: so many input tokens, so many choices, an output limit. For
+every usage within them, on any split among kinds of token and any price step, `cost` is at most the quote: the promise
+that lets a hold cover its request.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from budgets.money import ceil_div
+from budgets.pricing.rates import TOKENS_PER_RATE, Model, Retention
+
+# What a provider's template adds around the text of a request, in tokens, with room to spare: OpenAI's chat format adds
+# 3 or 4 a message and 3 a reply; role names, tool call ids and separators stay below the rest.
+MESSAGE_TOKENS = 16
+REQUEST_TOKENS = 64
+# A tool's schema is bounded by its own JSON text; this is its frame. The first one brings the provider's tool
+# instructions (Anthropic publishes 264 to 804 tokens, by model and tool choice).
+TOOL_TOKENS = 16
+TOOLS_TOKENS = 1024
+
+# Who refuses a request whose input is longer than the context window, rather than cut or bill it.
+_WINDOW_ENFORCED = frozenset({"openai", "anthropic"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The most that a request can cost on one price list, as a line over its output limit: nanodollars x 1,000,000."""
+
+    fixed: int
+    per_output_token: int
+
+    def at(self, output_tokens: int) -> int:
+        return ceil_div(self.fixed + output_tokens * self.per_output_token, TOKENS_PER_RATE)
+
+    def most_output(self, nanodollars: int, ceiling: int) -> int:
+        """The largest output limit up to `ceiling` that costs no more; negative where even none is too dear."""
+        room = nanodollars * TOKENS_PER_RATE - self.fixed
+        if room < 0:
+            return -1
+        return min(ceiling, room // self.per_output_token) if self.per_output_token else ceiling
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What to ask the ledger for. `least` and `most` in nanodollars; `*_output` are tokens per choice.
+
+    A hold of `most` lets the request through as wished; one of `least` is the smallest that is still useful. Where the
+    client named a limit they are one and the same.
+    """
+
+    least: int
+    most: int
+    least_output: int
+    most_output: int
+    input_cost: int
+    lines: tuple[_Line, ...]
+
+    def affordable(self, granted: int) -> int:
+        """The largest output limit per choice that `granted` nanodollars cover. ValueError below `least`."""
+        if granted < self.least:
+            raise ValueError(f"granted {granted} nanodollars, least is {self.least}")
+        return self.fits_output_tokens(granted)
+
+    def fits_output_tokens(self, available: int) -> int:
+        """The largest output limit per choice up to `most_output` that `available` nanodollars cover; 0 if none."""
+        return max(0, min(line.most_output(available, self.most_output) for line in self.lines))
+
+    def at(self, output_tokens: int) -> int:
+        """The most that the request can cost with so many output tokens per choice, nanodollars."""
+        return max(line.at(output_tokens) for line in self.lines)
+
+
+def quote(
+    model: Model,
+    *,
+    input_tokens: int,
+    choices: int = 1,
+    client_limit: int | None,
+    default_limit: int,
+    floor: int,
+    least_output: int = 0,
+    fees: int = 0,
+    audio: bool = False,
+    service_tier: str = "",
+    retention: Retention = Retention.LONG,
+    model_calls: int = 1,
+) -> Quote:
+    """The bound of one request.
+
+    `input_tokens`: the most that it can be billed for as input, over all calls of the model. `choices`: how many
+    replies it asks for. `client_limit`: the output limit that the client gave, per choice; None takes `default_limit`,
+    never below `least_output` (a thinking budget, say), and may shrink to the larger of `floor` and `least_output`.
+    `fees`: nanodollars for provider-side tools. `service_tier`: as sent; the standard one where none is. `retention`:
+    the longest prompt cache entry that the request can write. `model_calls`: how often the provider may run the model.
+    Raises NotPriceable for audio without a rate, ValueError for a negative number.
+    """
+    retention = Retention(retention)
+    if min(input_tokens, choices - 1, client_limit or 0, default_limit, floor, least_output, fees, model_calls - 1) < 0:
+        raise ValueError("a request's bounds cannot be negative")
+    if model.window_published and model.provider in _WINDOW_ENFORCED:
+        input_tokens = min(input_tokens, model.context_window * model_calls)
+    limits = _output_limits(model.max_output_tokens, client_limit, default_limit, floor, least_output)
+    lines = tuple(
+        _Line(
+            fixed=most_input * rates.dearest_input(retention, audio=audio)
+            + (fees + rates.request_fee) * TOKENS_PER_RATE,
+            per_output_token=choices * rates.dearest_output(audio=audio),
+        )
+        for ladder in model.ladders(service_tier)
+        for rates, most_input in ladder.reachable(input_tokens)
+    )
+    return Quote(
+        least=max(line.at(limits.least) for line in lines),
+        most=max(line.at(limits.most) for line in lines),
+        least_output=limits.least,
+        most_output=limits.most,
+        input_cost=max(line.at(0) for line in lines),
+        lines=lines,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _OutputLimits:
+    """Output tokens per choice: the fewest that are still useful, and the most that can be billed."""
+
+    least: int
+    most: int
+
+
+def _output_limits(
+    model_limit: int, client_limit: int | None, default_limit: int, floor: int, least_output: int
+) -> _OutputLimits:
+    """A client's own limit is forwarded as it is; it is priced up to the model's, which nothing can exceed."""
+    if client_limit is not None:
+        return _OutputLimits(min(client_limit, model_limit), min(client_limit, model_limit))
+    most = min(max(default_limit, least_output), model_limit)
+    return _OutputLimits(min(max(floor, least_output), most), most)
+
+
+def text_bound(strings: Iterable[str], tokenizer: str) -> int:
+    """The most tokens that these texts can be, each tokenized by itself or joined.
+
+    Byte-level BPE (`byte_bpe`) never yields more tokens than bytes of UTF-8. Others may normalise first, which can
+    lengthen the text (NFKC turns U+FDFA into 18 letters), and may add a token for the start of each text.
+    """
+    if tokenizer == "byte_bpe":
+        return sum(_utf8_length(text) for text in strings)
+    return sum(1 + max(_utf8_length(text), _nfkc_length(text)) for text in strings)
+
+
+def template_bound(*, messages: int, tools: int = 0) -> int:
+    """The most tokens that the provider's template adds around the texts of a request."""
+    return REQUEST_TOKENS + MESSAGE_TOKENS * messages + (TOOLS_TOKENS + TOOL_TOKENS * tools if tools else 0)
+
+
+def _utf8_length(text: str) -> int:
+    # A lone surrogate, which JSON can carry, counts as the three bytes that it would be.
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _nfkc_length(text: str) -> int:
+    return len(text) if text.isascii() else _utf8_length(unicodedata.normalize("NFKC", text))

@@ -1,0 +1,120 @@
+"""Which model a name means, and what it costs on a day.
+
+`find` is on the path of every request: it answers from a bounded cache. A name is known by equality with an id or alias
+of the price data, or by one of them with a date or `-latest` after it. The data's own prefix rules let in more (any
+`claude-3-haiku-...`); a variant that we do not know could be dearer than its family, so it is refused instead.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from functools import lru_cache
+
+from genai_prices.types import (
+    ClauseAnd,
+    ClauseContains,
+    ClauseEndsWith,
+    ClauseEquals,
+    ClauseOr,
+    ClauseStartsWith,
+    MatchLogic,
+    ModelInfo,
+)
+
+from budgets.pricing.limits import limits_of
+from budgets.pricing.rates import Model, Purpose
+from budgets.pricing.source import SOURCE, model_infos, read_prices
+
+_LONGEST_NAME = 200
+
+# -20250514 and @20250514 (Anthropic), -2024-08-06 (OpenAI), -001, -preview-05-06, -preview-09-2025 (Gemini).
+_SAME_MODEL = re.compile(r"-latest|[-@]20\d{6}|-20\d\d-\d\d-\d\d|-\d{3}|-preview-\d\d-(?:\d\d|20\d\d)")
+# ft:gpt-4o-2024-08-06:organisation:suffix:id
+_FINE_TUNED = re.compile(r"(?:-?(?:\d{4}|20\d\d-\d\d-\d\d|\d\d-\d\d))?:[^:]*:[^:]*:[^:]+")
+
+# Names on the wire that the data covers only by a prefix.
+_ALIASES = {"computer-use": ("computer-use-preview",)}
+
+
+def find(provider: str, model: str, on: date, *, purpose: Purpose = Purpose.TEXT) -> Model | None:
+    """The model that a request names, at the prices of the day. `provider`: `openai`, `anthropic` or `gemini`.
+
+    None for a name that is not known, and for a model without a price for input and output or for another purpose.
+    """
+    if len(model) > _LONGEST_NAME:
+        return None
+    return _find(provider, model, on, purpose)
+
+
+def all_models(provider: str, on: date) -> list[Model]:
+    """The models with published limits that one can chat with, for `GET /v1/models`, sorted by id."""
+    found = (
+        _model(provider, info.id, on)
+        for info in model_infos(provider)
+        if not info.deprecated and limits_of(provider, info.id, None).current
+    )
+    return sorted((model for model in found if model and model.purpose is Purpose.TEXT), key=lambda model: model.id)
+
+
+@lru_cache(maxsize=4096)
+def _find(provider: str, name: str, on: date, purpose: Purpose) -> Model | None:
+    name = name.lower()
+    info = next((each for each in model_infos(provider) if each.is_match(name) or name in _names(each)), None)
+    if info is None or not _certain(info, name):
+        return None
+    found = _model(provider, info.id, on)
+    return found if found is not None and found.purpose is purpose else None
+
+
+@lru_cache(maxsize=2048)
+def _model(provider: str, model_id: str, on: date) -> Model | None:
+    info = next(each for each in model_infos(provider) if each.id == model_id)
+    prices = read_prices(provider, info, on)
+    if prices is None:
+        return None
+    purpose, standard, tiers = prices
+    limits = limits_of(provider, model_id, info.context_window)
+    return Model(
+        provider=provider,
+        id=model_id,
+        standard=standard,
+        tiers=tiers,
+        context_window=limits.window,
+        max_output_tokens=0 if purpose is Purpose.EMBEDDING else limits.output,
+        source=SOURCE,
+        priced_on=on,
+        purpose=purpose,
+        tokenizer="byte_bpe" if provider == "openai" else "unknown",
+        window_published=limits.published,
+        output_published=limits.published,
+    )
+
+
+def _certain(info: ModelInfo, name: str) -> bool:
+    """Whether the name means this very model, rather than an unknown one of its family."""
+    if "-search-" in name:
+        return False  # these search the web unasked, for fees that the usage does not name
+    if name.startswith("ft:"):
+        return any(name.startswith(each) and _FINE_TUNED.fullmatch(name[len(each):]) for each in _names(info))
+    return any(
+        name == each or (name.startswith(each) and _SAME_MODEL.fullmatch(name[len(each):])) for each in _names(info)
+    )
+
+
+def _names(info: ModelInfo) -> set[str]:
+    return {info.id, *_ALIASES.get(info.id, ()), *(text.lower() for text in _literals(info.match))}
+
+
+def _literals(clause: MatchLogic) -> Iterator[str]:
+    """The texts that a matching rule compares with. Regular expressions are left out: those in use spell dates."""
+    if isinstance(clause, ClauseOr | ClauseAnd):
+        for each in clause.or_ if isinstance(clause, ClauseOr) else clause.and_:
+            yield from _literals(each)
+    elif isinstance(clause, ClauseEquals):
+        yield clause.equals
+    elif isinstance(clause, ClauseStartsWith):
+        yield clause.starts_with
+    elif isinstance(clause, ClauseEndsWith):
+        yield clause.ends_with
+    elif isinstance(clause, ClauseContains):
+        yield clause.contains

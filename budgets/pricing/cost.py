@@ -1,0 +1,73 @@
+"""What a reply cost: its usage at the model's rates, exact, rounded up once to a nanodollar."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from budgets.money import ceil_div
+from budgets.pricing.rates import TOKENS_PER_RATE, Model, NotPriceable, PriceLadder
+from budgets.pricing.usage import Usage
+
+# A kind of token: its name, which is also its rate's, and the count in Usage that it is charged for.
+TOKEN_KINDS = (
+    ("input", "input_tokens"),
+    ("cache_read", "cache_read_tokens"),
+    ("cache_write_5m", "cache_write_5m_tokens"),
+    ("cache_write_1h", "cache_write_1h_tokens"),
+    ("audio_input", "audio_input_tokens"),
+    ("audio_cache_read", "audio_cache_read_tokens"),
+    ("output", "output_tokens"),
+    ("audio_output", "audio_output_tokens"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a bill: `count` tokens (or calls) at `rate`; `numerator` is exact, in nanodollars x 1,000,000.
+
+    `rate` is in nanodollars per 1,000,000 tokens where `per_call` is false, in nanodollars a call where it is true.
+    """
+
+    kind: str
+    count: int
+    rate: int
+    per_call: bool = False
+
+    @property
+    def numerator(self) -> int:
+        return self.count * self.rate * (TOKENS_PER_RATE if self.per_call else 1)
+
+
+def cost(model: Model, usage: Usage, service_tier: str = "") -> int:
+    """Nanodollars. `service_tier` is what the reply says (else `usage.service_tier`); an unknown one costs the dearest.
+
+    Raises NotPriceable where the usage names a kind without a rate: the request is then charged at its hold.
+    """
+    tier = service_tier or usage.service_tier
+    return max(_total(_lines(ladder, usage)) for ladder in model.ladders(tier))
+
+
+def explain(model: Model, usage: Usage, service_tier: str = "") -> list[Line]:
+    """The bill behind `cost`: lines whose numerators sum, divided by 1,000,000 and rounded up once, to exactly it."""
+    tier = service_tier or usage.service_tier
+    return max((list(_lines(ladder, usage)) for ladder in model.ladders(tier)), key=_total)
+
+
+def _total(lines: Iterator[Line] | list[Line]) -> int:
+    return ceil_div(sum(line.numerator for line in lines), TOKENS_PER_RATE)
+
+
+def _lines(ladder: PriceLadder, usage: Usage) -> Iterator[Line]:
+    rates = ladder.rates_for(usage.total_input_tokens)
+    for kind, field in TOKEN_KINDS:
+        if count := getattr(usage, field):
+            yield Line(kind, count, _rate(getattr(rates, kind), kind))
+    if usage.web_searches:
+        yield Line("web_search", usage.web_searches, _rate(rates.web_search, "web_search"), per_call=True)
+    if rates.request_fee:
+        yield Line("request_fee", 1, rates.request_fee, per_call=True)
+
+
+def _rate(rate: int | None, kind: str) -> int:
+    if rate is None:
+        raise NotPriceable(f"no price for {kind.replace('_', ' ')}")
+    return rate

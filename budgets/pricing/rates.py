@@ -1,0 +1,146 @@
+"""What a model's tokens cost, as integers: nanodollars per 1,000,000 tokens, and nanodollars a call for fees.
+
+The shapes only. `source` reads them out of the price data, `cost` and `bound` compute with them.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+from budgets.pricing.usage import UsageUnknown
+
+# A rate is per this many tokens; so numerators (tokens x rate) are in nanodollars x TOKENS_PER_RATE.
+TOKENS_PER_RATE = 1_000_000
+
+# What providers call the service tier that the plain price list describes. An empty name means that nothing was said.
+STANDARD_TIERS = frozenset({"", "default", "standard", "standard_only"})
+
+
+class NotPriceable(UsageUnknown):
+    """The model has no rate for a kind of token that the request may use or the reply did use.
+
+    Before the request this is a refusal. After it, the request is charged at its hold like one of unknown usage.
+    """
+
+
+class Purpose(StrEnum):
+    TEXT = "text"
+    EMBEDDING = "embedding"
+
+
+class Retention(StrEnum):
+    """How long what a request writes to a prompt cache may be kept; a later one includes the earlier."""
+
+    NONE = "none"
+    SHORT = "5m"
+    LONG = "1h"
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """One price list: tokens in nanodollars per 1,000,000, `web_search` and `request_fee` in nanodollars a call.
+
+    Every rate is filled in by `source`, which documents the fallbacks; None: the model has no price for that kind.
+    """
+
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    audio_input: int | None = None
+    audio_output: int | None = None
+    audio_cache_read: int | None = None
+    web_search: int | None = None
+    request_fee: int = 0
+
+    def dearest_input(self, retention: Retention, *, audio: bool) -> int:
+        """The most that one input token can cost. Raises NotPriceable for audio without a rate."""
+        rate = max(self.input, self.cache_read)
+        if retention is not Retention.NONE:
+            rate = max(rate, self.cache_write_5m)
+        if retention is Retention.LONG:
+            rate = max(rate, self.cache_write_1h)
+        if audio:
+            if self.audio_input is None:
+                raise NotPriceable("no price for audio input")
+            rate = max(rate, self.audio_input, self.audio_cache_read or 0)
+        return rate
+
+    def dearest_output(self, *, audio: bool) -> int:
+        """The most that one output token can cost."""
+        return max(self.output, self.audio_output or 0) if audio else self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The price list of requests with more input tokens than `above_input_tokens`; it holds for ALL their tokens."""
+
+    above_input_tokens: int
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class PriceLadder:
+    """The price lists of one service tier: `base`, and `steps` in rising order of input. The last one passed counts."""
+
+    base: Rates
+    steps: tuple[Step, ...] = ()
+
+    def rates_for(self, total_input_tokens: int) -> Rates:
+        rates = self.base
+        for step in self.steps:
+            if total_input_tokens <= step.above_input_tokens:
+                break
+            rates = step.rates
+        return rates
+
+    def reachable(self, total_input_tokens: int) -> Iterator[tuple[Rates, int]]:
+        """Each price list that so many input tokens or fewer can land on, with the most that can land there."""
+        rates = self.base
+        for step in self.steps:
+            if total_input_tokens <= step.above_input_tokens:
+                break
+            yield rates, step.above_input_tokens
+            rates = step.rates
+        yield rates, total_input_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model's prices and limits on one day. `id` is the canonical name; a dated alias leads to the same Model.
+
+    `tiers` are the service tiers beside the standard one (`flex`, `priority`, `fast`, `batch`). `context_window` is an
+    upper bound, the published number where `window_published`; `max_output_tokens` is one too, the published number
+    where `output_published`. `tokenizer` is `byte_bpe` (never more tokens than bytes) or `unknown`.
+    """
+
+    provider: str
+    id: str
+    standard: PriceLadder
+    context_window: int
+    max_output_tokens: int
+    source: str
+    priced_on: date
+    tiers: Mapping[str, PriceLadder] = field(default_factory=dict, hash=False)
+    purpose: Purpose = Purpose.TEXT
+    tokenizer: str = "unknown"
+    window_published: bool = False
+    output_published: bool = False
+
+    def ladders(self, service_tier: str = "") -> tuple[PriceLadder, ...]:
+        """The ladders that a request of this tier may be billed on: one, or all where the tier is not known."""
+        if service_tier in STANDARD_TIERS:
+            return (self.standard,)
+        named = self.tiers.get(service_tier)
+        return (named,) if named is not None else (self.standard, *self.tiers.values())
+
+    def offers(self, service_tier: str) -> bool:
+        """Whether the price data names this tier. An adapter refuses one that it does not (`auto` aside)."""
+        return service_tier in STANDARD_TIERS or service_tier in self.tiers
+
+    @property
+    def rates(self) -> Rates:
+        """The standard price list of an ordinary request: what pages show."""
+        return self.standard.base
