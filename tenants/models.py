@@ -70,6 +70,9 @@ class Tenant(models.Model):
     time_zone = models.CharField(max_length=64, default="UTC", help_text="For display only; budgets are kept in UTC.")
     users = models.ManyToManyField(User, through="Membership", related_name="tenants")
 
+    # Not a column: true while tenants.policy holds the lock of this row for this very instance.
+    locked = False
+
     class Meta:
         ordering = ["name"]
 
