@@ -11,7 +11,7 @@ NANO = 1_000_000_000
 MAX_CAP_USD = 9_000_000
 MAX_CAP = MAX_CAP_USD * NANO
 
-_AMOUNT = re.compile(r"^\$?\s*(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?$")
+_AMOUNT = re.compile(r"^\$?\s*(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?$", re.ASCII)
 
 
 class InvalidAmount(ValueError):
@@ -27,10 +27,10 @@ def parse_usd(text: str | int | Decimal, *, decimals: int = 2, what: str = "the 
     match = _AMOUNT.match(raw)
     if match is None:
         raise InvalidAmount(f"Enter {what} as an amount in dollars, like 49 or 1,200.00.")
-    whole, fraction = match.group(1).replace(",", ""), (match.group(2) or "").rstrip("0")
+    whole, fraction = match.group(1).replace(",", "").lstrip("0"), (match.group(2) or "").rstrip("0")
     if len(fraction) > decimals:
         raise InvalidAmount(f"Enter {what} with at most {decimals} decimals, like 49 or 1,200.00.")
-    if len(whole) > 12 or (nanodollars := int(whole) * NANO + int((fraction + "0" * 9)[:9])) > MAX_CAP:
+    if len(whole) > 12 or (nanodollars := int(whole or 0) * NANO + int((fraction + "0" * 9)[:9])) > MAX_CAP:
         raise InvalidAmount(f"Enter {what} of at most ${MAX_CAP_USD:,}.")
     return nanodollars
 

@@ -61,8 +61,8 @@ def windows_at(epoch_seconds: float) -> Windows:
     known = _current
     if known is not None and known.day.start <= epoch_seconds < known.day.end:
         return known
-    _current = windows_of(datetime.fromtimestamp(epoch_seconds, UTC).date())
-    return _current
+    around = _current = windows_of(datetime.fromtimestamp(epoch_seconds, UTC).date())
+    return around  # not `_current`, which another thread may have moved on
 
 
 def windows_of(day: date) -> Windows:

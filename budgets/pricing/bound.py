@@ -82,7 +82,9 @@ def quote(
     default_limit: int,
     floor: int,
     least_output: int = 0,
+    extra_output: int = 0,
     fees: int = 0,
+    web_searches: int = 0,
     audio: bool = False,
     service_tier: str = "",
     retention: Retention = Retention.LONG,
@@ -93,20 +95,25 @@ def quote(
     `input_tokens`: the most that it can be billed for as input, over all calls of the model. `choices`: how many
     replies it asks for. `client_limit`: the output limit that the client gave, per choice; None takes `default_limit`,
     never below `least_output` (a thinking budget, say), and may shrink to the larger of `floor` and `least_output`.
-    `fees`: nanodollars for provider-side tools. `service_tier`: as sent; the standard one where none is. `retention`:
-    the longest prompt cache entry that the request can write. `model_calls`: how often the provider may run the model.
-    Raises NotPriceable for audio without a rate, ValueError for a negative number.
+    `extra_output`: output tokens per choice that may be billed beyond the limit. `fees`: nanodollars, known to the
+    adapter; `web_searches`: the most that carry the model's own fee. `service_tier`: as sent; the standard one where
+    none is. `retention`: the longest prompt cache entry that the request can write. `model_calls`: how often the
+    provider may run the model. Raises NotPriceable for audio or searches without a rate, ValueError for a negative
+    number.
     """
     retention = Retention(retention)
-    if min(input_tokens, choices - 1, client_limit or 0, default_limit, floor, least_output, fees, model_calls - 1) < 0:
+    if min(input_tokens, client_limit or 0, default_limit, floor, least_output, extra_output, fees, web_searches) < 0:
         raise ValueError("a request's bounds cannot be negative")
+    if min(choices, model_calls) < 1:
+        raise ValueError("a request has at least one choice and one call of the model")
     if model.window_published and model.provider in _WINDOW_ENFORCED:
         input_tokens = min(input_tokens, model.context_window * model_calls)
     limits = _output_limits(model.max_output_tokens, client_limit, default_limit, floor, least_output)
     lines = tuple(
         _Line(
             fixed=most_input * rates.dearest_input(retention, audio=audio)
-            + (fees + rates.request_fee) * TOKENS_PER_RATE,
+            + extra_output * choices * rates.dearest_output(audio=audio)
+            + (fees + rates.fees(web_searches)) * TOKENS_PER_RATE,
             per_output_token=choices * rates.dearest_output(audio=audio),
         )
         for ladder in model.ladders(service_tier)

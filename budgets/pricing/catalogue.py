@@ -59,7 +59,7 @@ def all_models(provider: str, on: date) -> list[Model]:
 @lru_cache(maxsize=4096)
 def _find(provider: str, name: str, on: date, purpose: Purpose) -> Model | None:
     name = name.lower()
-    info = next((each for each in model_infos(provider) if each.is_match(name) or name in _names(each)), None)
+    info = next((each for each in model_infos(provider) if each.is_match(name)), None)
     if info is None or not _certain(info, name):
         return None
     found = _model(provider, info.id, on)

@@ -1,6 +1,6 @@
 """How long a model's context window is and how much it can answer: numbers that the price data lacks or rounds.
 
-Read on 2026-11-24 from the providers' model pages: developers.openai.com/api/docs/models (and, for retired models, the
+As of 2026-11-24, after the providers' model pages: developers.openai.com/api/docs/models (and, for retired models, the
 earlier platform.openai.com/docs/models and /docs/deprecations), platform.claude.com/docs/en/about-claude/models and
 /docs/en/models/*/overview, ai.google.dev/gemini-api/docs/models. A number may be too large, which only makes a hold
 larger; one that is too small would let a request cost more than its hold. Keys are canonical ids of the price data.

@@ -72,6 +72,12 @@ class Rates:
         """The most that one output token can cost."""
         return max(self.output, self.audio_output or 0) if audio else self.output
 
+    def fees(self, web_searches: int) -> int:
+        """Nanodollars beside the tokens of one request. Raises NotPriceable for searches without a fee."""
+        if web_searches and self.web_search is None:
+            raise NotPriceable("no price for web search")
+        return self.request_fee + web_searches * (self.web_search or 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
