@@ -1,7 +1,7 @@
 """A decoder of server-sent events without any I/O: bytes in, events out, every byte of the stream accounted for.
 
-The raw bytes of the events, one after the other, with what `flush` returns, are the stream: whoever passes events on can
-pass them byte for byte.
+The raw bytes of the events, one after the other, with what `flush` returns, are the stream: whoever passes events on
+can pass them byte for byte.
 """
 
 import re
@@ -69,20 +69,22 @@ class Decoder:
         return self._buffer
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that `data` completes. Raises EventTooLarge where one event outgrows the limit."""
+        """The events that `data` completes.
+
+        Raises EventTooLarge where one event outgrows the limit; `flush` then gives all that was not returned before.
+        """
         buffer = self._buffer
         buffer += data
         events: list[Event] = []
         start = 0
         while (end := self._boundary(buffer, max(start, self._scanned))) is not None:
             events.append(Event(bytes(buffer[start:end])))
+            self._check_length(end - start)
             start = self._scanned = end
-        if start:
-            del buffer[:start]
+        self._check_length(len(buffer) - start)
+        del buffer[:start]
         # A boundary is at most four bytes long: three of them may have come already.
         self._scanned = max(0, len(buffer) - 3)
-        if len(buffer) > self._limit or any(len(event.raw) > self._limit for event in events):
-            raise EventTooLarge(f"an event is longer than {self._limit} bytes")
         return events
 
     def flush(self) -> bytes:
@@ -91,6 +93,10 @@ class Decoder:
         self._buffer.clear()
         self._scanned = 0
         return tail
+
+    def _check_length(self, length: int) -> None:
+        if length > self._limit:
+            raise EventTooLarge(f"an event is longer than {self._limit} bytes")
 
     @staticmethod
     def _boundary(buffer: bytearray, start: int) -> int | None:

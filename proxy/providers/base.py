@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from budgets.pricing.rates import Retention
 from budgets.pricing.usage import Usage
 
 HeaderMap = Mapping[str, str]
@@ -38,9 +39,9 @@ class ParsedRequest:
     input_tokens: int
     """The most input tokens that it can be billed for."""
     output_limit: int | None
-    """The client's own limit of output tokens per choice; None where it gave none. It may be 0 (Anthropic: fill the cache)."""
+    """The client's own limit of output tokens per choice; None where it gave none; 0 is a limit too."""
     choices: int = 1
-    """How many replies are billed (`n`, `best_of`)."""
+    """How many replies are billed (`n`, `best_of`; each turn of a loop that the provider runs)."""
     least_output: int = 1
     """Below this many output tokens the request makes no sense (a thinking budget plus one, for example)."""
     end_user: str = ""
@@ -48,13 +49,20 @@ class ParsedRequest:
     fees: int = 0
     """The most that per-request and per-tool fees can come to, in nanodollars."""
     service_tier: str = ""
+    """The tier whose prices may apply, as `render` sends it; `auto` may become any."""
     usage_wanted: bool = True
     """False where the client did not ask for the usage chunk that we ask for: it is then taken out of the stream."""
     audio: bool = False
     """Whether audio rates may apply."""
-    windows: int = 0
-    """Not 0: the input is bounded by so many whole context windows of the model in place of `input_tokens` (content without
-    a formula: 1; tools that the provider runs: most calls + 1). A model whose window is unknown cannot be bounded then."""
+    fills_window: bool = False
+    """Whether some input has no formula: it is then bounded by the model's context window x `model_calls` in place of
+    `input_tokens`, and a model whose window nobody published cannot be bounded."""
+    model_calls: int = 1
+    """How often the provider may run the model for it: the most calls of tools that it runs itself, plus one."""
+    web_searches: int = 0
+    """The most provider-side searches that carry the model's fee per search."""
+    retention: Retention = Retention.NONE
+    """The longest-lived prompt cache entry that it can write."""
     extra_output: int = 0
     """Output tokens that may be billed beyond the limit, per choice (a rejected prediction)."""
     extra: dict[str, Any] = field(default_factory=dict)

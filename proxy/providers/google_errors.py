@@ -19,7 +19,7 @@ _STATUSES = {
 
 
 class GoogleErrors:
-    """`{"error": {code, status, message, details: [{reason, metadata}]}}`; metadata values are strings by Google's rule."""
+    """`{"error": {code, status, message, details: [{reason, metadata}]}}`; Google wants strings in the metadata."""
 
     name = "google"
 

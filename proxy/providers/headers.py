@@ -1,4 +1,4 @@
-"""Which headers pass, in either direction. Everything else stays with us: keys, cookies, addresses, hop-by-hop headers."""
+"""Which headers pass, in either direction. All others stay with us: keys, cookies, addresses, hop-by-hop headers."""
 
 from collections.abc import Iterable
 

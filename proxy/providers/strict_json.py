@@ -1,7 +1,7 @@
 """Request bodies read in the one way that every reader agrees on.
 
-A body that two parsers may read differently (a key given twice, NaN, a lone surrogate) could be priced by one reading and
-billed by the other, so it is refused.
+A body that two parsers may read differently (a key given twice, NaN, a lone surrogate) could be priced by one reading
+and billed by the other, so it is refused.
 """
 
 import json
@@ -35,8 +35,8 @@ def decode(body: bytes) -> Decoded:
         serialised = orjson.dumps(payload)
     except orjson.JSONEncodeError as exc:
         raise _invalid("The body is nested too deeply.") from exc
-    # Each key has one colon, and both texts spell all strings' colons alike unless the body escapes some. So colons that
-    # went missing are keys that went missing: ones that were given twice, of which the decoder kept the last.
+    # Each key has one colon, and both texts spell all strings' colons alike unless the body escapes some. So colons
+    # that went missing are keys that went missing: ones given twice, of which the decoder kept the last.
     if body.count(b":") != serialised.count(b":") or b"\\u003" in body:
         _refuse_duplicate_keys(body)
     return Decoded(payload, serialised)

@@ -1,0 +1,111 @@
+"""The system prompt and messages of a Messages request: what counts as text, what by formula, what has no bound."""
+
+from collections.abc import Set
+from typing import Any
+
+from proxy.providers import fields, media
+from proxy.providers.content import Content
+
+_MESSAGE = frozenset({"role", "content"})
+_IMAGE = frozenset({"type", "source", "cache_control", "transformations"})
+_DOCUMENT = frozenset({"type", "source", "cache_control", "citations", "context", "title"})
+_TOOL_RESULT = frozenset({"type", "tool_use_id", "content", "is_error", "cache_control", "toolset_name"})
+_IMAGE_SOURCES = frozenset({"base64", "url", "file"})
+_PAGED_SOURCES = frozenset({"base64", "url", "file"})
+# Blocks whose JSON holds all that they put before the model.
+_PLAIN = frozenset(
+    {"text", "search_result", "thinking", "redacted_thinking", "tool_use", "tool_reference", "connector_text"}
+)
+# What tools that the provider ran have left behind: sealed, so its length says little.
+_SEALED = frozenset(
+    {
+        "server_tool_use", "web_search_tool_result", "web_fetch_tool_result", "code_execution_tool_result",
+        "bash_code_execution_tool_result", "text_editor_code_execution_tool_result", "tool_search_tool_result",
+        "mcp_tool_use", "mcp_tool_result", "compaction",
+    }
+)  # fmt: skip
+_NO_BOUND = "is not one that this gateway can price"
+
+
+def read(payload: dict[str, Any], allowed: Set[str]) -> Content:
+    """Everything in the payload but its tools that reaches the model as input."""
+    content = Content()
+    messages = payload.get("messages")
+    if type(messages) is not list or not messages:
+        fields.refuse("messages", "`messages` must be a list with at least one message.")
+    for message in messages:
+        where = f"messages[{content.messages}]"
+        content.messages += 1
+        if type(message) is not dict or type(message.get("role")) is not str:
+            fields.refuse(where, "Each message must be an object with a role.")
+        fields.check_keys(message, _MESSAGE, where, allowed)
+        _read_blocks(message.get("content"), content, where, allowed)
+        for name in message.keys() - _MESSAGE:
+            content.add_json(message[name])
+    if payload.get("system") is not None:
+        _read_blocks(payload["system"], content, "system", allowed)
+    for name in ("output_config", "output_format", "tool_choice"):
+        if payload.get(name) is not None:
+            content.add_json(payload[name])
+    return content
+
+
+def _read_blocks(blocks: Any, content: Content, where: str, allowed: Set[str]) -> None:
+    """A string, or a list of content blocks."""
+    if type(blocks) is str:
+        content.texts.append(blocks)
+        return
+    if type(blocks) is not list:
+        fields.refuse(where, "Content must be a string or a list of blocks.")
+    for block in blocks:
+        if type(block) is not dict:
+            fields.refuse(where, "Each content block must be an object.")
+        _read_block(block, content, where, allowed)
+
+
+def _read_block(block: dict[str, Any], content: Content, where: str, allowed: Set[str]) -> None:
+    kind = block.get("type")
+    if type(kind) is not str:
+        fields.refuse(where, "Each content block needs a type.")
+    if kind == "text" and type(block.get("text")) is str and len(block) == 2:
+        content.texts.append(block["text"])
+    elif kind in _PLAIN:
+        content.add_json(block)
+    elif kind in _SEALED:
+        content.add_json(block)
+        content.fills_window = True
+    elif kind == "image":
+        fields.check_keys(block, _IMAGE, where, allowed)
+        _read_image(block.get("source"), content, where)
+    elif kind == "document":
+        fields.check_keys(block, _DOCUMENT, where, allowed)
+        _read_document(block, content, where, allowed)
+    elif kind == "tool_result":
+        fields.check_keys(block, _TOOL_RESULT, where, allowed)
+        content.texts.append(str(block.get("tool_use_id")))
+        if block.get("content") is not None:
+            _read_blocks(block["content"], content, where, allowed)
+    else:
+        fields.unbounded(where, f"A content block of type {kind[:50]!r} {_NO_BOUND}.")
+
+
+def _read_image(source: Any, content: Content, where: str) -> None:
+    if type(source) is not dict or source.get("type") not in _IMAGE_SOURCES:
+        fields.unbounded(where, f"This image source {_NO_BOUND}.")
+    # The provider scales every image down to the same most, wherever it comes from.
+    content.media_tokens += media.ANTHROPIC_IMAGE
+
+
+def _read_document(block: dict[str, Any], content: Content, where: str, allowed: Set[str]) -> None:
+    source = fields.optional_object(block.get("source"), f"{where}.source")
+    kind = source.get("type")
+    if kind == "text":
+        content.texts.append(fields.optional_text(source.get("data"), f"{where}.source.data"))
+    elif kind == "content":
+        _read_blocks(source.get("content"), content, where, allowed)
+    elif kind in _PAGED_SOURCES:
+        content.fills_window = True  # pages are billed as text and as images, and compressed in the file
+    else:
+        fields.unbounded(where, f"This document source {_NO_BOUND}.")
+    for name in ("title", "context"):
+        content.texts.append(fields.optional_text(block.get(name), f"{where}.{name}"))

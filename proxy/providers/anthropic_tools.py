@@ -1,0 +1,69 @@
+"""The tools of a Messages request: the client's own cost their definition, the provider's their calls too."""
+
+from typing import Any, NamedTuple
+
+from proxy.providers import fields
+from proxy.providers.content import Content
+
+# Types end in a date (`bash_20250124`). The most that the provider's own description of each adds, in tokens, generously.
+_CLIENT_TOOLS = {
+    "bash": 1_024,
+    "text_editor": 2_048,
+    "memory": 2_048,
+    "computer": 2_048,
+    "computer_toolset": 8_192,
+    "browser_toolset": 8_192,
+}
+_SEARCH, _FETCH = "web_search", "web_fetch"
+_MOST_USES = 1_000
+
+
+class ServerTools(NamedTuple):
+    """The most calls of tools that the provider runs: of all, and of those that carry a fee each."""
+
+    calls: int
+    searches: int
+
+
+def read(payload: dict[str, Any], content: Content) -> ServerTools:
+    """Adds the definitions to `content`; refuses tools that the provider may run without a limit."""
+    calls = searches = 0
+    if payload.get("tools") is None:
+        return ServerTools(0, 0)
+    for index, tool in enumerate(fields.object_list(payload["tools"], "tools")):
+        content.tools += 1
+        content.add_json(tool)
+        name = _family(tool, index)
+        if name in _CLIENT_TOOLS:
+            content.media_tokens += _CLIENT_TOOLS[name]
+        elif name:
+            uses = _most_uses(tool, name, index)
+            calls += uses
+            searches += uses if name == _SEARCH else 0
+    if calls:
+        content.fills_window = True
+    return ServerTools(calls, searches)
+
+
+def _family(tool: dict[str, Any], index: int) -> str:
+    """The tool's type without its date; empty for one that the client defines."""
+    kind = tool.get("type")
+    if kind is None or kind == "custom":
+        return ""
+    name, _, date = str(kind).rpartition("_")
+    if not date.isdigit() or (name not in _CLIENT_TOOLS and name not in (_SEARCH, _FETCH)):
+        fields.unbounded(
+            f"tools[{index}]",
+            f"A tool of type {str(kind)[:50]!r} may be run by the provider as often as the model likes, so it has no "
+            "upper price.",
+        )
+    return name
+
+
+def _most_uses(tool: dict[str, Any], name: str, index: int) -> int:
+    uses = fields.whole_number(tool, "max_uses", 1, _MOST_USES)
+    if uses is None:
+        fields.unbounded(
+            f"tools[{index}].max_uses", f"`{name}` needs `max_uses`: without it the provider may run it without limit."
+        )
+    return uses
