@@ -20,9 +20,9 @@ from redis.retry import Retry
 class Script:
     """A Lua script and its SHA-1; `keys` come first on the wire, then the server's run_id, then `args`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, prelude: Path | None = None) -> None:
         self.name = path.stem
-        self.source = path.read_text()
+        self.source = (prelude.read_text() if prelude else "") + path.read_text()
         self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
 
 
@@ -58,6 +58,15 @@ def reset() -> None:
 def client() -> redis.Redis:
     """For plain commands (no script): INFO, XRANGE, SCAN."""
     return redis.Redis(connection_pool=pool(), retry=Retry(NoBackoff(), 0))
+
+
+def now() -> float:
+    """The time by Redis's clock, epoch seconds: the one that windows and leases go by. Raises StoreUnavailable."""
+    try:
+        reply: Any = client().time()
+    except redis.RedisError as error:
+        raise StoreUnavailable(str(error)) from error
+    return reply[0] + reply[1] / 1_000_000
 
 
 def run(script: Script, keys: Sequence[str], args: Sequence[str | int | bytes]) -> Any:

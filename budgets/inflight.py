@@ -1,0 +1,246 @@
+"""What one worker has in flight: its open holds, the settles that Redis has not confirmed, and those not drained yet.
+
+It renews the leases, sends unconfirmed endings again, and when Redis comes back as another server (restarted, flushed,
+failed over) shows it everything that it may have forgotten before this worker admits anything more (DESIGN section 4).
+"""
+
+import asyncio
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from asgiref.sync import sync_to_async
+
+from budgets import keyspace, recovery
+from budgets.lanes import ScriptError
+from budgets.ledger import HoldGone, Ledger, LedgerCold, LedgerError, Reservation, entry_of
+from budgets.models import UsageRecord, UsageStatus
+from tenants.store import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+PULSE_SECONDS = 1.0
+NUDGE_SECONDS = 0.25
+SEEN_AGAIN_SECONDS = 30.0
+MOST_UNDRAINED = 100_000
+
+
+@dataclass(slots=True)
+class Ending:
+    """How a hold ended. `cost` None: given back whole."""
+
+    reservation: Reservation
+    cost: int | None
+    usage: bytes
+    entry: str = ""
+    """Its journal entry, once Redis has confirmed it."""
+
+
+@dataclass(slots=True)
+class _Tenant:
+    """One tenant's share of what is in flight here."""
+
+    open: dict[str, Reservation] = field(default_factory=dict)
+    unconfirmed: dict[str, Ending] = field(default_factory=dict)
+    undrained: OrderedDict[str, Ending] = field(default_factory=OrderedDict)
+    seen: float = -SEEN_AGAIN_SECONDS
+    recovering: "asyncio.Task[None] | None" = None
+
+    @property
+    def idle(self) -> bool:
+        return not (self.open or self.unconfirmed or self.undrained)
+
+
+class InFlight:
+    """Started and stopped with its event loop. `nudge` tells the drain, off the loop, which tenants have new entries."""
+
+    def __init__(self, ledger: Ledger, nudge: Callable[[list[str]], None]) -> None:
+        self._ledger = ledger
+        self._nudge = nudge
+        self._tenants: dict[str, _Tenant] = {}
+        self._dirty: set[str] = set()
+        self._undrained = 0
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        renew = self._ledger.lease_ms / 3000
+        for step, seconds in ((self._pulse, PULSE_SECONDS), (self._tell_drain, NUDGE_SECONDS), (self._renew, renew)):
+            self._tasks.append(asyncio.create_task(_every(seconds, step)))
+
+    async def stop(self) -> None:
+        """Confirm what can be confirmed, then leave the rest to the leases."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._pulse()
+        await self._tell_drain()
+
+    # --- what the proxy tells ----------------------------------------------------------------------------------------
+
+    def admitting(self, tenant_id: str) -> None:
+        """A request of this tenant is about to be reserved: the sweeps must know of the tenant before any hold exists."""
+        tenant = self._tenants.get(tenant_id)
+        if tenant is None:
+            tenant = self._tenants[tenant_id] = _Tenant()
+        now = time.monotonic()
+        if now - tenant.seen >= SEEN_AGAIN_SECONDS:
+            tenant.seen = now
+            self._ledger.lane.command("ZADD", keyspace.ACTIVE, int(self._ledger.lane.now()), tenant_id)
+
+    def opened(self, reservation: Reservation) -> None:
+        self._tenants.setdefault(reservation.tenant_id, _Tenant()).open[reservation.id] = reservation
+
+    def settle(self, reservation: Reservation, cost: int, usage: bytes) -> None:
+        """End a hold at its cost. On its way when this returns; kept until Redis confirms it."""
+        self._end(Ending(reservation, cost, usage))
+
+    def release(self, reservation: Reservation, usage: bytes) -> None:
+        """Give a hold back. On its way when this returns; kept until Redis confirms it."""
+        self._end(Ending(reservation, None, usage))
+
+    def _end(self, ending: Ending) -> None:
+        hold, tenant_id = ending.reservation.id, ending.reservation.tenant_id
+        tenant = self._tenants.setdefault(tenant_id, _Tenant())
+        tenant.open.pop(hold, None)
+        tenant.unconfirmed[hold] = ending
+        self._send(ending).add_done_callback(lambda reply: self._confirmed(tenant, ending, reply))
+
+    def _send(self, ending: Ending, *, adopt: bool = False) -> "asyncio.Future[Any]":
+        reservation = ending.reservation
+        if ending.cost is None:
+            return self._ledger.release_soon(reservation.tenant_id, reservation.id, ending.usage)
+        return self._ledger.settle_soon(reservation, ending.cost, ending.usage, adopt=adopt)
+
+    async def _send_again(self, ending: Ending, *, adopt: bool = False) -> str:
+        """Raises HoldGone, LedgerCold, StoreUnavailable, ScriptError."""
+        return entry_of(await self._send(ending, adopt=adopt))
+
+    def _confirmed(self, tenant: _Tenant, ending: Ending, reply: "asyncio.Future[Any]") -> None:
+        if reply.cancelled() or reply.exception() is not None or reply.result()[0] not in (b"OK", b"DONE"):
+            return  # stays unconfirmed: the pulse sends it again, and finds out what is wrong
+        self._keep_until_drained(tenant, ending, entry_of(reply.result()))
+
+    def _keep_until_drained(self, tenant: _Tenant, ending: Ending, entry: str) -> None:
+        if tenant.unconfirmed.pop(ending.reservation.id, None) is None:
+            return
+        self._dirty.add(ending.reservation.tenant_id)
+        if entry:
+            ending.entry = entry
+            tenant.undrained[ending.reservation.id] = ending
+            self._undrained += 1
+
+    @property
+    def full(self) -> bool:
+        """Whether so much waits for the drain that nothing more may be admitted (the database is down)."""
+        return self._undrained >= MOST_UNDRAINED
+
+    @property
+    def open_holds(self) -> int:
+        return sum(len(tenant.open) for tenant in self._tenants.values())
+
+    @property
+    def unconfirmed(self) -> int:
+        return sum(len(tenant.unconfirmed) for tenant in self._tenants.values())
+
+    # --- recovery ----------------------------------------------------------------------------------------------------
+
+    async def recover(self, tenant_id: str) -> None:
+        """Bring a cold tenant back: rebuild, then show what is in flight here. One at a time a tenant.
+
+        Raises StoreUnavailable, LedgerError.
+        """
+        tenant = self._tenants.setdefault(tenant_id, _Tenant())
+        if tenant.recovering is None or tenant.recovering.done():
+            tenant.recovering = asyncio.create_task(self._recover(tenant_id, tenant))
+        await asyncio.shield(tenant.recovering)
+
+    async def _recover(self, tenant_id: str, tenant: _Tenant) -> None:
+        await sync_to_async(recovery.rebuild, thread_sensitive=False)(tenant_id)
+        statuses = await self._rows([*tenant.open, *tenant.undrained])
+        for reservation in list(tenant.open.values()):
+            await self._ledger.present(reservation, state="ended" if reservation.id in statuses else "open")
+        for hold, ending in list(tenant.undrained.items()):
+            if hold not in statuses:
+                await self._send_again(ending, adopt=True)
+        await self._resend(tenant)
+
+    async def _rows(self, holds: list[str]) -> dict[str, str]:
+        """Which of these holds the database has a row of, and its status."""
+
+        def look() -> dict[str, str]:
+            return dict(UsageRecord.objects.filter(pk__in=holds).values_list("pk", "status"))
+
+        return await sync_to_async(look, thread_sensitive=False)() if holds else {}
+
+    async def _resend(self, tenant: _Tenant) -> None:
+        """Send what Redis has not confirmed again; a hold that it has never heard of is adopted, unless a row exists."""
+        for ending in list(tenant.unconfirmed.values()):
+            try:
+                entry = await self._send_again(ending)
+            except HoldGone:
+                entry = await self._adopt(ending)
+            self._keep_until_drained(tenant, ending, entry)
+
+    async def _adopt(self, ending: Ending) -> str:
+        status = (await self._rows([ending.reservation.id])).get(ending.reservation.id)
+        if status == UsageStatus.LEASE_ENDED:
+            await self._ledger.present(ending.reservation, state="ended")
+        elif status is not None:
+            return ""
+        return await self._send_again(ending, adopt=True)
+
+    # --- the clockwork -----------------------------------------------------------------------------------------------
+
+    async def _pulse(self) -> None:
+        """Notice a new server within a second, send unconfirmed endings again, forget what is drained."""
+        for tenant_id, tenant in list(self._tenants.items()):
+            if tenant.idle:
+                if time.monotonic() - tenant.seen > 2 * SEEN_AGAIN_SECONDS:
+                    del self._tenants[tenant_id]
+                continue
+            await self._with_recovery(tenant_id, tenant, [])
+
+    async def _renew(self) -> None:
+        for tenant_id, tenant in list(self._tenants.items()):
+            if tenant.open:
+                await self._with_recovery(tenant_id, tenant, list(tenant.open))
+
+    async def _with_recovery(self, tenant_id: str, tenant: _Tenant, holds: list[str]) -> None:
+        try:
+            drained_upto, missing = await self._ledger.renew(tenant_id, holds)
+            self._forget_drained(tenant, drained_upto)
+            for hold in missing:
+                if hold in tenant.open:
+                    log.warning("the lease of %s ended while its request was in flight", hold)
+            await self._resend(tenant)
+        except LedgerCold:
+            await self.recover(tenant_id)
+        except (LedgerError, StoreUnavailable, ScriptError) as error:
+            log.warning("the ledger of %s cannot be reached: %s", tenant_id, error)
+
+    def _forget_drained(self, tenant: _Tenant, drained_upto: str) -> None:
+        if not drained_upto:
+            return
+        upto = recovery.stream_id(drained_upto)
+        for hold, ending in list(tenant.undrained.items()):
+            if recovery.stream_id(ending.entry) <= upto:
+                del tenant.undrained[hold]
+                self._undrained -= 1
+
+    async def _tell_drain(self) -> None:
+        if self._dirty:
+            tenants, self._dirty = list(self._dirty), set()
+            await sync_to_async(self._nudge, thread_sensitive=False)(tenants)
+
+
+async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await step()
+        except Exception:
+            # The clockwork must outlive any one failure; whatever was not done is done at the next turn.
+            log.exception("%s failed", step.__name__)

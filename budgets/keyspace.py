@@ -1,0 +1,54 @@
+"""Every Redis key name of the ledger, in one place. The braces are a hash tag: all keys of a tenant share a Cluster slot."""
+
+
+def policy(tenant_id: str) -> str:
+    """Hash: run_id, version, fence, open_at (ms), drained_upto. `tenants.policy` writes version and fence."""
+    return f"policy:{{{tenant_id}}}"
+
+
+def hold(tenant_id: str, hold_id: str) -> str:
+    """Hash: state, amount, k (counters), at (ms), o (owner), m (meta); after its end a tombstone with the state alone."""
+    return f"hold:{{{tenant_id}}}:{hold_id}"
+
+
+def hold_prefix(tenant_id: str) -> str:
+    return f"hold:{{{tenant_id}}}:"
+
+
+def holds(tenant_id: str) -> str:
+    """Sorted set: hold id by the end of its lease, ms."""
+    return f"holds:{{{tenant_id}}}"
+
+
+def journal(tenant_id: str) -> str:
+    """Stream: what happened to money and is not in the database yet."""
+    return f"journal:{{{tenant_id}}}"
+
+
+def refusals(tenant_id: str, day: str) -> str:
+    """Hash: refused requests of a day by `code:key_id`."""
+    return f"refused:{{{tenant_id}}}:{day}"
+
+
+def recent_refusals(tenant_id: str) -> str:
+    """Stream, capped: the last refused requests, for the pages."""
+    return f"refusals:{{{tenant_id}}}"
+
+
+def tenant_counter(tenant_id: str, mode: str, suffix: str) -> str:
+    """Hash: spent, held, refused. The tenant's month; test keys count apart from live ones."""
+    return f"budget:{{{tenant_id}}}:{suffix}" if mode == "live" else f"budget:{{{tenant_id}}}:{mode}:{suffix}"
+
+
+def key_counter(tenant_id: str, key_id: str, suffix: str) -> str:
+    """The same for one API key, by month and by day."""
+    return f"budget:{{{tenant_id}}}:key:{key_id}:{suffix}"
+
+
+def user_counter(tenant_id: str, user_hash: str, suffix: str) -> str:
+    """The same for one end user."""
+    return f"budget:{{{tenant_id}}}:user:{user_hash}:{suffix}"
+
+
+ACTIVE = "tokonomics:active"
+"""Sorted set: tenants by the time that they were last seen, epoch seconds; what the drains and sweeps look through."""

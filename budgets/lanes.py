@@ -1,0 +1,229 @@
+"""The proxy's way to the money Redis: what one turn of the event loop asks for goes out as one write.
+
+A `Lane` is one connection. redis-py opens it (TLS, Sentinel, authentication and database are its business), then the
+lane speaks to the stream directly: commands are packed by hiredis and written together, replies come back in order and
+each goes to its own caller. Nothing is ever repeated here: a call that got no answer in time raises `StoreUnavailable`,
+and whoever made it decides (every script is idempotent by hold).
+"""
+
+import asyncio
+import itertools
+import logging
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import hiredis
+import redis.asyncio as aioredis
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from tenants.store import Script, StoreUnavailable, run_id_of
+
+log = logging.getLogger(__name__)
+
+Argument = str | int | bytes
+RUN_ID = "\0run_id"
+DEADLINE = "\0deadline"
+"""Placeholders among the arguments: filled in as the command is written, when connection and moment are known."""
+
+
+class ScriptError(Exception):
+    """The store answered one command with an error (out of memory, wrong type): that command changed nothing."""
+
+
+class _Call:
+    __slots__ = ("command", "deadline", "future", "script", "sent_at")
+
+    def __init__(self, command: list[Argument], script: Script | None, deadline: float, future: asyncio.Future[Any]):
+        self.command, self.script, self.deadline, self.future = command, script, deadline, future
+        self.sent_at = 0.0
+
+
+class Lane:
+    """One pipelined connection of one event loop; opens itself when first used and after each failure."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self._timeout = timeout
+        self._pool = aioredis.ConnectionPool.from_url(
+            url, protocol=2, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
+        )
+        self._loop = asyncio.get_running_loop()
+        self._connection: AbstractConnection | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._watch: asyncio.TimerHandle | None = None
+        self._waiting: deque[_Call] = deque()
+        self._sent: deque[_Call] = deque()
+        self._flush_due = False
+        self._closed = False
+        self.run_id = ""
+        self._clock = 0.0  # Redis time minus the loop's, seconds, never ahead of the truth
+
+    # --- asking ----------------------------------------------------------------------------------------------------
+
+    def call(self, script: Script, keys: Sequence[str], *args: Argument) -> "asyncio.Future[Any]":
+        """Queue one script; the future brings its reply, ScriptError, or StoreUnavailable."""
+        return self._ask(["EVALSHA", script.sha, len(keys), *keys, RUN_ID, *args], script)
+
+    def command(self, *args: Argument) -> "asyncio.Future[Any]":
+        """Queue one plain command."""
+        return self._ask(list(args), None)
+
+    def _ask(self, command: list[Argument], script: Script | None) -> "asyncio.Future[Any]":
+        future = self._loop.create_future()
+        self._waiting.append(_Call(command, script, self._loop.time() + self._timeout, future))
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self.flush)
+        return future
+
+    def now(self) -> float:
+        """The time by Redis's clock as far as known, epoch seconds; never ahead of it but for the drift of this clock."""
+        return self._loop.time() + self._clock
+
+    def set_time(self, now_ms: int) -> None:
+        """A script said what time it is, and our estimate was off: take its word."""
+        self._clock = now_ms / 1000 - self._loop.time()
+
+    def flush(self) -> None:
+        """Write what is queued, now: what must be on its way before the client's last byte does not wait for a turn."""
+        self._flush_due = False
+        if not self._waiting:
+            return
+        connection = self._connection
+        if connection is None or connection._writer is None or connection._writer.transport.is_closing():
+            self._reopen()
+            return
+        now = self._loop.time()
+        packed = []
+        while self._waiting:
+            call = self._waiting.popleft()
+            if call.future.done():
+                continue
+            call.sent_at = now
+            packed.append(hiredis.pack_command(tuple(self._filled(call))))  # type: ignore[arg-type]
+            self._sent.append(call)
+        connection._writer.write(b"".join(packed))
+        self._ensure_watch()
+
+    def _filled(self, call: _Call) -> list[Argument]:
+        """A copy with the placeholders filled in; the call keeps them, it may be written to another connection yet."""
+        command = call.command.copy()
+        for index in range(3, len(command)):
+            if command[index] is RUN_ID:
+                command[index] = self.run_id
+            elif command[index] is DEADLINE:
+                command[index] = int((call.deadline + self._clock) * 1000)
+        return command
+
+    # --- the connection --------------------------------------------------------------------------------------------
+
+    def _reopen(self) -> None:
+        if self._closed:
+            self._fail(self._waiting, "the connection is closed for good")
+        elif self._opening is None:
+            self._opening = self._loop.create_task(self._open())
+
+    async def _open(self) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+                await connection.connect()  # type: ignore[no-untyped-call]
+                await connection.send_command("INFO", "server", check_health=False)
+                self.run_id = run_id_of(await connection.read_response())
+                await connection.send_command("TIME", check_health=False)
+                seconds, micros = await connection.read_response()
+                self._clock = int(seconds) + int(micros) / 1e6 - self._loop.time()
+        except (RedisError, OSError, StoreUnavailable) as error:
+            self._fail(self._waiting, str(error) or type(error).__name__)
+            return
+        finally:
+            self._opening = None
+        self._connection = connection
+        self._reading = self._loop.create_task(self._read(connection))
+        self.flush()
+
+    async def _read(self, connection: AbstractConnection) -> None:
+        reader = hiredis.Reader()
+        stream = connection._reader
+        why = "the server closed the connection"
+        try:
+            while data := await stream.read(65536):  # type: ignore[union-attr]
+                reader.feed(data)
+                while (reply := reader.gets()) is not False:
+                    self._deliver(reply)
+        except (OSError, hiredis.HiredisError) as error:
+            why = str(error)
+        if self._connection is connection:
+            await self._drop(why)
+
+    def _deliver(self, reply: Any) -> None:
+        call = self._sent.popleft()
+        future = call.future
+        if future.done():
+            return
+        if not isinstance(reply, hiredis.ReplyError):
+            future.set_result(reply)
+        elif call.script is not None and str(reply).startswith("NOSCRIPT"):
+            call.command[:2] = ["EVAL", call.script.source]
+            call.script = None
+            self._waiting.append(call)
+            self.flush()
+        else:
+            future.set_exception(ScriptError(str(reply)))
+
+    def _ensure_watch(self) -> None:
+        if self._watch is None:
+            self._watch = self._loop.call_later(self._timeout / 4, self._look)
+
+    def _look(self) -> None:
+        """The oldest call that is out tells whether the server still answers."""
+        self._watch = None
+        if not self._sent:
+            return
+        if self._loop.time() - self._sent[0].sent_at > self._timeout:
+            self._loop.create_task(self._drop("no answer in time"))
+        else:
+            self._ensure_watch()
+
+    async def _drop(self, why: str) -> None:
+        connection, self._connection = self._connection, None
+        self._fail(self._sent, why)
+        if self._reading is not None and self._reading is not asyncio.current_task():
+            self._reading.cancel()
+        self._reading = None
+        if connection is not None:
+            with suppress(RedisError, OSError):
+                await connection.disconnect(nowait=True)
+        if self._waiting:
+            self._reopen()
+
+    def _fail(self, calls: deque[_Call], why: str) -> None:
+        failed = list(itertools.islice(calls, len(calls)))
+        calls.clear()
+        for call in failed:
+            if not call.future.done():
+                call.future.set_exception(StoreUnavailable(why))
+                call.future.exception()  # a caller that has gone away is no reason for a warning
+
+    @property
+    def connected(self) -> bool:
+        return self._connection is not None
+
+    async def aclose(self) -> None:
+        """Write what is queued, wait for the answers within the timeout, and close."""
+        self.flush()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._timeout):
+                while self._sent or self._waiting:
+                    await asyncio.sleep(0.005)
+        self._closed = True
+        if self._watch is not None:
+            self._watch.cancel()
+        self._fail(self._waiting, "closed")
+        await self._drop("closed")
+        await self._pool.aclose()

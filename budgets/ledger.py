@@ -1,0 +1,307 @@
+"""The only caller of the ledger's Lua on the way of a request: reserve, extend, settle, release.
+
+One decision is one atomic step in Redis. A call that gets no answer is unknown, never assumed: whatever raises
+`LedgerUnavailable` here refuses the request, and a settle is kept and sent again by `budgets.inflight`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from budgets import keyspace, scripts
+from budgets.lanes import DEADLINE, Lane, ScriptError
+from budgets.windows import Window, Windows, windows_at
+from tenants.ids import new_id
+from tenants.store import StoreUnavailable
+
+
+class LedgerError(Exception):
+    """Root of what a ledger call can answer instead of yes."""
+
+
+class LedgerUnavailable(LedgerError):
+    """Redis did not answer, answered too late, or is not ready: nothing may be admitted."""
+
+
+class LedgerCold(LedgerUnavailable):
+    """The counters were built on another server or are gone: rebuild, then ask again."""
+
+
+class LedgerOpening(LedgerUnavailable):
+    """Just rebuilt after a loss; admits again in `wait` seconds, when every worker has shown what it has in flight."""
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(f"opens in {wait:.1f} s")
+        self.wait = wait
+
+
+class PolicyStale(LedgerError):
+    """The caller decided on an old version of the tenant's policy: load it again."""
+
+
+class PolicyFenced(LedgerError):
+    """A change of the policy is under way, or was cut off: heal with these tokens, then load again."""
+
+    def __init__(self, tokens: list[str]) -> None:
+        super().__init__("a change of the policy is under way")
+        self.tokens = tokens
+
+
+class WindowMoved(LedgerError):
+    """By Redis's clock it is another day than the caller reckoned: reckon again, and repeat."""
+
+
+class HoldGone(LedgerError):
+    """The hold has ended already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """One cap's place: whose it is, over which window, and how much it may come to (None: counted, not capped)."""
+
+    scope: str
+    window: Window
+    key: str
+    cap: int | None
+    hard: bool
+
+
+class CapExceeded(LedgerError):
+    """It does not fit: for good (`held_only` False), or only because of what requests in flight hold."""
+
+    def __init__(self, counter: Counter, *, spent: int, held: int, cap: int, held_only: bool) -> None:
+        super().__init__(f"{counter.scope} {counter.window.kind}: {spent} spent, {held} held of {cap}")
+        self.counter, self.spent, self.held, self.cap, self.held_only = counter, spent, held, cap, held_only
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a reservation is for: static facts that go into the journal with whatever becomes of it."""
+
+    tenant_id: str
+    key_id: str
+    mode: str
+    provider: str
+    model: str
+    endpoint: str
+    end_user: str
+    stream: bool
+    price: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Reservation:
+    """A hold that was granted: `held` nanodollars on `counters` since `at_ms` by Redis's clock."""
+
+    id: str
+    tenant_id: str
+    counters: tuple[Counter, ...]
+    held: int
+    at_ms: int
+    remaining: int | None
+    """Cap minus spent minus held of the tightest scope after this hold; None where nothing is capped."""
+    meta: bytes = field(repr=False)
+
+    @property
+    def counter_keys(self) -> str:
+        return " ".join(counter.key for counter in self.counters)
+
+
+def hold_id() -> str:
+    return new_id("req", 20)
+
+
+class Ledger:
+    """The ledger as one event loop sees it, through one lane."""
+
+    def __init__(self, lane: Lane, owner: str, lease_seconds: int) -> None:
+        self.lane, self.owner, self.lease_ms = lane, owner, lease_seconds * 1000
+
+    def windows(self) -> Windows:
+        """The windows of now, by Redis's clock as far as known."""
+        return windows_at(self.lane.now())
+
+    async def reserve(
+        self,
+        request: Request,
+        counters: Sequence[Counter],
+        *,
+        day: Window,
+        version: int,
+        least: int,
+        most: int,
+        hold: str,
+    ) -> Reservation:
+        """Hold between `least` and `most` on all counters or on none. Repeat with the same `hold` after a lost reply.
+
+        `day`: the day that the counters' windows were reckoned from; Redis checks it against its own clock. Raises CapExceeded, PolicyStale, PolicyFenced, HoldGone, LedgerCold, LedgerOpening, LedgerUnavailable.
+        """
+        tenant = request.tenant_id
+        meta = _meta(request)
+        arguments: list[str | int | bytes] = []
+        for counter in counters:
+            cap = "" if counter.cap is None else counter.cap
+            arguments += (cap, "1" if counter.hard else "", counter.window.expires_at)
+        reply = await self._ask(
+            scripts.RESERVE,
+            [
+                keyspace.policy(tenant),
+                keyspace.hold(tenant, hold),
+                keyspace.holds(tenant),
+                keyspace.journal(tenant),
+                *[counter.key for counter in counters],
+            ],
+            *(version, DEADLINE, day.start, day.end, self.lease_ms, least, most),
+            *(self.owner, meta, keyspace.hold_prefix(tenant), hold, *arguments),
+        )
+        if reply[0] != b"OK":
+            self._refuse(reply, counters)
+        remaining = int(reply[3]) if reply[3] else None
+        return Reservation(hold, tenant, tuple(counters), int(reply[1]), int(reply[2]), remaining, meta)
+
+    async def extend(self, reservation: Reservation, *, least: int, most: int) -> int:
+        """Enlarge an open hold by between `least` and `most`; the whole hold now. Raises as reserve does."""
+        tenant = reservation.tenant_id
+        arguments: list[str | int] = []
+        for counter in reservation.counters:
+            arguments += ("" if counter.cap is None else counter.cap, "1" if counter.hard else "")
+        reply = await self._ask(
+            scripts.EXTEND,
+            [
+                keyspace.policy(tenant),
+                keyspace.hold(tenant, reservation.id),
+                keyspace.holds(tenant),
+                *[counter.key for counter in reservation.counters],
+            ],
+            *(DEADLINE, self.lease_ms, least, most, reservation.id, reservation.held, *arguments),
+        )
+        if reply[0] != b"OK":
+            self._refuse(reply, reservation.counters)
+        reservation.held = int(reply[1])
+        return reservation.held
+
+    async def settle(self, reservation: Reservation, cost: int, usage: bytes, *, adopt: bool = False) -> str:
+        """End a hold at its real cost; the id of its journal entry, '' if it had ended before.
+
+        `adopt`: charge it even if the store has never heard of it (the caller has made sure that no row exists).
+        """
+        return await self._answered(self.settle_soon(reservation, cost, usage, adopt=adopt))
+
+    def settle_soon(
+        self, reservation: Reservation, cost: int, usage: bytes, *, adopt: bool = False
+    ) -> "asyncio.Future[Any]":
+        """The same, queued: written at the end of this turn of the loop. `entry_of` reads the reply."""
+        adoption: tuple[Any, ...] = ()
+        if adopt:
+            adoption = (reservation.held, reservation.counter_keys, reservation.at_ms, reservation.meta)
+        tenant, hold = reservation.tenant_id, reservation.id
+        arguments = (hold, cost, usage, "adopt" if adopt else "", *adoption)
+        return self.lane.call(scripts.SETTLE, _ending_keys(tenant, hold), *arguments)
+
+    async def release(self, tenant_id: str, hold: str, usage: bytes) -> str:
+        """Give a hold back whole; also one whose reserve got no answer, so that a late one finds a tombstone."""
+        return await self._answered(self.release_soon(tenant_id, hold, usage))
+
+    def release_soon(self, tenant_id: str, hold: str, usage: bytes) -> "asyncio.Future[Any]":
+        """The same, queued."""
+        return self.lane.call(scripts.RELEASE, _ending_keys(tenant_id, hold), hold, usage)
+
+    async def _answered(self, reply: "asyncio.Future[Any]") -> str:
+        try:
+            return entry_of(await reply)
+        except (StoreUnavailable, ScriptError) as error:
+            raise LedgerUnavailable(str(error)) from error
+
+    async def present(self, reservation: Reservation, *, state: str) -> str:
+        """Show an open hold to a store that may not know it; the state that it has there now."""
+        reply = await self._ask(
+            scripts.PRESENT,
+            _ending_keys(reservation.tenant_id, reservation.id),
+            *(reservation.id, reservation.held, reservation.counter_keys, reservation.at_ms),
+            *(self.owner, reservation.meta, self.lease_ms, state),
+        )
+        if reply[0] == b"COLD":
+            raise LedgerCold
+        return str(reply[1], "ascii")
+
+    async def renew(self, tenant_id: str, holds: Sequence[str]) -> tuple[str, list[str]]:
+        """Renew leases; how far the journal is drained, and which of the holds are not open any more."""
+        reply = await self._ask(
+            scripts.RENEW, [keyspace.policy(tenant_id), keyspace.holds(tenant_id)], self.lease_ms, *holds
+        )
+        if reply[0] == b"COLD":
+            raise LedgerCold
+        return str(reply[1], "ascii"), [str(hold, "ascii") for hold in reply[2:]]
+
+    async def _ask(self, script: Any, keys: list[str], *args: str | int | bytes) -> list[Any]:
+        try:
+            reply: list[Any] = await self.lane.call(script, keys, *args)
+        except (StoreUnavailable, ScriptError) as error:
+            raise LedgerUnavailable(str(error)) from error
+        return reply
+
+    def _refuse(self, reply: list[Any], counters: Sequence[Counter]) -> None:
+        """The exception that a reply stands for."""
+        match reply[0]:
+            case b"CAPPED" | b"HELD":
+                index, spent, held, cap = (int(part) for part in reply[1:5])
+                raise CapExceeded(counters[index - 1], spent=spent, held=held, cap=cap, held_only=reply[0] == b"HELD")
+            case b"STALE":
+                raise PolicyStale
+            case b"FENCED":
+                raise PolicyFenced(str(reply[1], "ascii").split())
+            case b"COLD":
+                raise LedgerCold
+            case b"OPENING":
+                raise LedgerOpening(int(reply[1]) / 1000)
+            case b"GONE":
+                raise HoldGone(str(reply[1], "ascii"))
+            case b"WRONG_WINDOW":
+                self.lane.set_time(int(reply[1]))
+                raise WindowMoved
+            case b"LATE":
+                self.lane.set_time(int(reply[1]))
+                raise LedgerUnavailable("the ledger answered too late")
+        raise LedgerUnavailable(f"unexpected reply {reply[0]!r}")
+
+
+def _ending_keys(tenant_id: str, hold: str) -> list[str]:
+    return [
+        keyspace.policy(tenant_id),
+        keyspace.hold(tenant_id, hold),
+        keyspace.holds(tenant_id),
+        keyspace.journal(tenant_id),
+    ]
+
+
+def entry_of(reply: list[Any]) -> str:
+    """The journal entry that a settle or release made, '' if the hold had ended before."""
+    match reply[0]:
+        case b"OK":
+            return str(reply[1], "ascii")
+        case b"DONE":
+            return ""
+        case b"UNKNOWN":
+            raise HoldGone("unknown")
+        case b"COLD":
+            raise LedgerCold
+    raise LedgerUnavailable(f"unexpected reply {reply[0]!r}")
+
+
+def _meta(request: Request) -> bytes:
+    """The static facts as the journal carries them; budgets.journal reads these names."""
+    return orjson.dumps(
+        {
+            "key": request.key_id,
+            "mode": request.mode,
+            "provider": request.provider,
+            "model": request.model,
+            "endpoint": request.endpoint,
+            "user": request.end_user,
+            "stream": request.stream,
+            "price": request.price,
+        }
+    )

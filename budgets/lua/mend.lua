@@ -1,0 +1,6 @@
+-- Moves a counter by a difference that the audit found; never sets it, so that what happens meanwhile is kept.
+-- KEYS  1 policy, 2 counter
+-- ARGV  1 run_id, 2 field (spent or held), 3 difference
+-- Reply {'OK', new value} {'COLD'}
+if redis.call('HGET', KEYS[1], 'run_id') ~= ARGV[1] then return {'COLD'} end
+return {'OK', int(redis.call('HINCRBY', KEYS[2], ARGV[2], ARGV[3]))}

@@ -1,0 +1,15 @@
+-- Renews the leases of a worker's open holds of one tenant, and says which of them have ended or were never heard of.
+-- KEYS  1 policy, 2 holds
+-- ARGV  1 run_id, 2 lease (ms), 3.. hold ids
+-- Reply {'OK', drained_upto, missing ids...} {'COLD'}
+local p = redis.call('HMGET', KEYS[1], 'run_id', 'drained_upto')
+if p[1] ~= ARGV[1] then return {'COLD'} end
+local reply, till = {'OK', p[2] or ''}, int(now_ms() + tonumber(ARGV[2]))
+for i = 3, #ARGV do
+  if redis.call('ZSCORE', KEYS[2], ARGV[i]) then
+    redis.call('ZADD', KEYS[2], 'XX', till, ARGV[i])
+  else
+    reply[#reply + 1] = ARGV[i]
+  end
+end
+return reply

@@ -1,0 +1,63 @@
+-- Holds an amount on every counter that a request touches: all of them or none.
+-- KEYS  1 policy, 2 hold, 3 holds, 4 journal, 5.. counters (the widest scope first)
+-- ARGV  1 run_id, 2 policy version, 3 deadline (ms), 4 and 5 the day's start and end (s), 6 lease (ms), 7 least, 8 most,
+--       9 owner, 10 meta (JSON), 11 hold prefix, 12 hold id, then for each counter: cap ('' for none), hard ('1' or ''),
+--       expiry (s)
+-- Reply {'OK', granted, at, remaining ('' without caps)}; a hold that is open already answers as it did the first time
+--       {'CAPPED', n, spent, held, cap, now}: counter n (from 1) has no room for `least` even with nothing held
+--       {'HELD', n, spent, held, cap, now}: it would have, but for what is in flight
+--       {'COLD'} {'OPENING', ms} {'FENCED', tokens} {'STALE', version} {'WRONG_WINDOW', now} {'LATE', now} {'GONE', state}
+local now = now_ms()
+if now > tonumber(ARGV[3]) then return {'LATE', int(now)} end
+local p = redis.call('HMGET', KEYS[1], 'run_id', 'version', 'fence', 'open_at')
+if p[1] ~= ARGV[1] then return {'COLD'} end
+if p[4] and now < tonumber(p[4]) then return {'OPENING', int(tonumber(p[4]) - now)} end
+if p[3] and p[3] ~= '' then return {'FENCED', p[3]} end
+if p[2] ~= ARGV[2] then return {'STALE', p[2] or ''} end
+if now < tonumber(ARGV[4]) * 1000 or now >= tonumber(ARGV[5]) * 1000 then return {'WRONG_WINDOW', int(now)} end
+local known = redis.call('HMGET', KEYS[2], 'state', 'amount', 'at', 'left')
+if known[1] == 'open' then return {'OK', known[2], known[3], known[4]} end
+if known[1] then return {'GONE', known[1]} end
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', int(now), 'LIMIT', 0, 16)) do
+  lapse(KEYS[3], KEYS[4], ARGV[11] .. id, id, now)
+end
+
+local least, granted = tonumber(ARGV[7]), tonumber(ARGV[8])
+local remaining, capped, blocked = nil, nil, nil
+local n = #KEYS - 4
+local spent, held = {}, {}
+for i = 1, n do
+  local c = redis.call('HMGET', KEYS[4 + i], 'spent', 'held')
+  spent[i], held[i] = tonumber(c[1] or '0'), tonumber(c[2] or '0')
+  local cap = tonumber(ARGV[10 + 3 * i])
+  if cap then
+    local room = cap - spent[i] - held[i]
+    if ARGV[11 + 3 * i] == '1' then
+      if room < least then
+        if cap - spent[i] < least then capped = capped or i else blocked = blocked or i end
+      end
+      if room < granted then granted = room end
+    end
+    if not remaining or room < remaining then remaining = room end
+  end
+end
+local wall = capped or blocked
+if wall then
+  local key, cap = KEYS[4 + wall], ARGV[10 + 3 * wall]
+  if capped and redis.call('HSETNX', key, 'refused', '1') == 1 then
+    redis.call('EXPIREAT', key, ARGV[12 + 3 * wall])
+    redis.call('XADD', KEYS[4], '*', 't', 'refused', 'h', '', 'c', '0', 'a', '0', 'k', key, 'at', int(now), 'now', int(now), 'm', ARGV[10], 'u', '')
+  end
+  return {capped and 'CAPPED' or 'HELD', wall, int(spent[wall]), int(held[wall]), cap, int(now)}
+end
+
+local counters = table.concat(KEYS, ' ', 5)
+local amount, left = int(granted), remaining and int(remaining - granted) or ''
+for i = 1, n do
+  if redis.call('HINCRBY', KEYS[4 + i], 'held', amount) == granted and spent[i] == 0 then
+    redis.call('EXPIREAT', KEYS[4 + i], ARGV[12 + 3 * i])
+  end
+end
+redis.call('HSET', KEYS[2], 'state', 'open', 'amount', amount, 'k', counters, 'at', int(now), 'o', ARGV[9], 'm', ARGV[10], 'left', left)
+redis.call('ZADD', KEYS[3], int(now + tonumber(ARGV[6])), ARGV[12])
+return {'OK', amount, int(now), left}

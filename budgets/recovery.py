@@ -1,0 +1,280 @@
+"""Putting the store right: rebuild counters from the ledger, end leases whose owner died, compare and mend."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+
+from budgets import journal, keyspace, scripts
+from budgets.models import DailySpend, JournalCursor, UsageRecord
+from budgets.windows import Window, windows_at, windows_of
+from tenants import store
+from tenants.models import ApiKey, KeyMode, Tenant
+
+log = logging.getLogger(__name__)
+
+SWEEP_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One counter: `scope` is `tenant`, `tenant:test` or `key:<id>`."""
+
+    scope: str
+    window: Window
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerView:
+    """The database's side at one moment: sums of every counter, and the cursor that they belong to."""
+
+    version: int
+    cursor: str
+    spent: dict[Place, int]
+
+
+def open_ledger(tenant_id: str) -> None:
+    """Make a new tenant's counters live at once: nothing of it can be in flight yet."""
+    rebuild(tenant_id, grace_seconds=0)
+
+
+def rebuild(tenant_id: str, *, grace_seconds: float | None = None, force: bool = False) -> bool:
+    """Build a cold tenant's counters from the ledger; False if another worker had done it. Raises StoreUnavailable.
+
+    A store that has lost the tenant altogether (FLUSHALL) admits only after a grace, in which every worker shows what it
+    has in flight; one that came back with its data (a restart) does so from when it was up that long.
+    """
+    grace = settings.LEDGER_GRACE_SECONDS if grace_seconds is None else grace_seconds
+    for _ in range(20):
+        view = _view(tenant_id, DailySpend.objects.all())
+        arguments: list[str | int] = []
+        for place, spent in view.spent.items():
+            arguments += (spent, place.window.expires_at)
+        reply = store.run(
+            scripts.REBUILD,
+            [
+                keyspace.policy(tenant_id),
+                keyspace.holds(tenant_id),
+                keyspace.journal(tenant_id),
+                *[place.key for place in view.spent],
+            ],
+            [
+                *(view.version, view.cursor, keyspace.hold_prefix(tenant_id), int(grace * 1000)),
+                *(_server_grace_end_ms(grace), "1" if force else "", *arguments),
+            ],
+        )
+        if reply[0] == b"OK":
+            log.info("rebuilt the counters of %s: %d entries, %d holds", tenant_id, reply[1], reply[2])
+            return True
+        if reply[0] == b"LIVE":
+            return False
+        time.sleep(0.02)  # RETRY: the drain has just passed the cursor that we read
+    raise store.StoreUnavailable("the journal moves too fast to rebuild; try again")
+
+
+def _server_grace_end_ms(grace: float) -> int:
+    """When a server that restarted with its data has been up for the grace, ms by its clock; 0 when that is past."""
+    try:
+        info: Any = store.client().info("server")
+    except redis.RedisError as error:
+        raise store.StoreUnavailable(str(error)) from error
+    left = grace - float(info["uptime_in_seconds"])
+    return int((store.now() + left) * 1000) if left > 0 else 0
+
+
+def _view(tenant_id: str, rows: Any) -> LedgerView:
+    """Sums and cursor in one look. The locks keep out a drain (cursor) and a change of policy (tenant)."""
+    now = store.now()
+    with transaction.atomic():
+        tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
+        JournalCursor.objects.get_or_create(tenant_id=tenant_id)
+        cursor = JournalCursor.objects.select_for_update().get(tenant_id=tenant_id)
+        spent = dict.fromkeys(_current_places(tenant_id, now), 0)
+        first_day = min(place.window.first_day for place in spent)
+        sums = rows.filter(tenant_id=tenant_id, day__gte=first_day).values("api_key_id", "mode", "day")
+        for row in sums.annotate(total=Sum("cost")).order_by():
+            for place in _places_of(tenant_id, row["api_key_id"], row["mode"], row["day"]):
+                if place.window.expires_at > now:
+                    spent[place] = spent.get(place, 0) + row["total"]
+        return LedgerView(tenant.policy_version, cursor.last_id, spent)
+
+
+def _current_places(tenant_id: str, now: float) -> Iterator[Place]:
+    """Every counter that may be in use now, and those of the windows that requests in flight may still settle in."""
+    today = windows_at(now).day.first_day
+    keys = list(ApiKey.objects.filter(tenant_id=tenant_id).values_list("id", "mode"))
+    for day in dict.fromkeys((today - timedelta(days=1), today, today.replace(day=1) - timedelta(days=1))):
+        for mode in KeyMode.values:
+            month = windows_of(day).month
+            yield _tenant_place(tenant_id, mode, month)
+        for key_id, mode in keys:
+            yield from _places_of(tenant_id, key_id, mode, day)
+
+
+def _places_of(tenant_id: str, key_id: str, mode: str, day: Any) -> Iterator[Place]:
+    windows = windows_of(day)
+    yield _tenant_place(tenant_id, mode, windows.month)
+    for window in (windows.month, windows.day):
+        yield Place(f"key:{key_id}", window, keyspace.key_counter(tenant_id, key_id, window.suffix))
+
+
+def _tenant_place(tenant_id: str, mode: str, month: Window) -> Place:
+    scope = "tenant" if mode == KeyMode.LIVE else f"tenant:{mode}"
+    return Place(scope, month, keyspace.tenant_counter(tenant_id, mode, month.suffix))
+
+
+# --- Leases ----------------------------------------------------------------------------------------------------------
+
+
+def end_leases(tenant_id: str) -> int:
+    """Charge the holds whose worker has vanished; how many. A cold tenant is left for its rebuild."""
+    ended = 0
+    keys = [keyspace.policy(tenant_id), keyspace.holds(tenant_id), keyspace.journal(tenant_id)]
+    while True:
+        reply = store.run(scripts.LAPSE, keys, [keyspace.hold_prefix(tenant_id), SWEEP_BATCH])
+        if reply[0] == b"COLD":
+            return ended
+        ended += int(reply[1])
+        if not reply[2]:
+            return ended
+
+
+def active_tenants(since_seconds: int = 2 * 86_400) -> list[str]:
+    """The tenants that a worker has seen lately; the sweep of the whole database is `Tenant.objects`."""
+    try:
+        members: Any = store.client().zrangebyscore(keyspace.ACTIVE, store.now() - since_seconds, "+inf")
+    except redis.RedisError as error:
+        raise store.StoreUnavailable(str(error)) from error
+    return [member.decode() for member in members]
+
+
+# --- Audit -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeAudit:
+    """One counter, as Redis has it and as the ledger has it; nanodollars."""
+
+    tenant_id: str
+    place: Place
+    redis_spent: int
+    ledger_spent: int
+    redis_held: int
+    expected_held: int
+
+    @property
+    def difference(self) -> int:
+        return (self.redis_spent - self.ledger_spent) + (self.redis_held - self.expected_held)
+
+    @property
+    def ok(self) -> bool:
+        return self.redis_spent == self.ledger_spent and self.redis_held == self.expected_held
+
+
+@dataclass(frozen=True, slots=True)
+class OpenHold:
+    """A hold in flight: who owns it, since when, until when its lease runs (ms by Redis's clock)."""
+
+    tenant_id: str
+    id: str
+    amount: int
+    at_ms: int
+    owner: str
+    lease_end_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    scopes: list[ScopeAudit]
+    open_holds: list[OpenHold]
+    journal_lag: int
+
+    @property
+    def ok(self) -> bool:
+        return all(scope.ok for scope in self.scopes)
+
+
+def audit(tenant_id: str) -> Audit:
+    """Compare Redis with the ledger, live: one look at Redis against the rows at their cursor plus the later entries."""
+    for _ in range(20):
+        rebuild(tenant_id)  # a tenant that nobody has asked for since the store restarted; otherwise does nothing
+        view = _view(tenant_id, UsageRecord.objects.all())
+        places = list(view.spent)
+        run_id, drained_upto, counters, holds, raw = store.run(
+            scripts.SNAPSHOT,
+            [
+                keyspace.policy(tenant_id),
+                keyspace.holds(tenant_id),
+                keyspace.journal(tenant_id),
+                *[place.key for place in places],
+            ],
+            [keyspace.hold_prefix(tenant_id)],
+        )
+        if stream_id(drained_upto.decode()) <= stream_id(view.cursor):
+            break
+        time.sleep(0.02)
+    else:
+        raise store.StoreUnavailable("the journal moves too fast to audit; try again")
+    tail = [journal.Entry.decode(entry_id, _pairs(fields)) for entry_id, fields in raw]
+    tail = [entry for entry in tail if stream_id(entry.id) > stream_id(view.cursor)]
+    return Audit(
+        _compare(tenant_id, view, places, counters, holds, tail),
+        [OpenHold(tenant_id, h[0].decode(), int(h[1]), int(h[3]), h[4].decode(), int(float(h[5]))) for h in holds],
+        len(tail),
+    )
+
+
+def _compare(
+    tenant_id: str, view: LedgerView, places: list[Place], counters: Any, holds: Any, tail: Iterable[journal.Entry]
+) -> list[ScopeAudit]:
+    later: dict[str, int] = {}
+    for entry in tail:
+        for key in entry.counters:
+            later[key] = later.get(key, 0) + entry.spent
+    expected_held: dict[str, int] = {}
+    for hold in holds:
+        for key in hold[2].decode().split():
+            expected_held[key] = expected_held.get(key, 0) + int(hold[1])
+    return [
+        ScopeAudit(
+            tenant_id,
+            place,
+            redis_spent=int(spent),
+            ledger_spent=view.spent[place] + later.get(place.key, 0),
+            redis_held=int(held),
+            expected_held=expected_held.get(place.key, 0),
+        )
+        for place, (spent, held) in zip(places, counters, strict=True)
+    ]
+
+
+def mend(found: Audit) -> int:
+    """Move each counter by the difference found; how many were moved."""
+    moved = 0
+    for scope in found.scopes:
+        for name, difference in (
+            ("spent", scope.ledger_spent - scope.redis_spent),
+            ("held", scope.expected_held - scope.redis_held),
+        ):
+            if difference:
+                log.warning("mending %s of %s by %d", name, scope.place.key, difference)
+                store.run(scripts.MEND, [keyspace.policy(scope.tenant_id), scope.place.key], [name, difference])
+                moved += 1
+    return moved
+
+
+def stream_id(text: str) -> tuple[int, int]:
+    milliseconds, sequence = text.split("-")
+    return int(milliseconds), int(sequence)
+
+
+def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
