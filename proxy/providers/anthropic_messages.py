@@ -6,12 +6,13 @@ from typing import Any
 import orjson
 
 from budgets.pricing.rates import Retention
-from proxy.providers import anthropic_content, anthropic_tools, fields, headers
+from proxy.providers import anthropic_content, anthropic_tools, fields
 from proxy.providers.anthropic_betas import HEADER as BETA
 from proxy.providers.anthropic_betas import check_betas
 from proxy.providers.anthropic_errors import ANTHROPIC_ERRORS
 from proxy.providers.anthropic_meter import AnthropicMeter, FreeMeter
-from proxy.providers.base import HeaderMap, Meter, ParsedRequest
+from proxy.providers.base import Dialect, HeaderMap, Meter, ParsedRequest
+from proxy.providers.headers import RawHeaders, forwarded_headers
 from proxy.providers.strict_json import decode
 
 KNOWN = frozenset(
@@ -47,7 +48,7 @@ class AnthropicMessages:
     """The adapter; it keeps nothing between requests."""
 
     provider = "anthropic"
-    dialect = ANTHROPIC_ERRORS
+    dialect: Dialect = ANTHROPIC_ERRORS
     path = "/v1/messages"
     free = False
     tokenizer = "unknown"
@@ -87,10 +88,10 @@ class AnthropicMessages:
     def meter(self, parsed: ParsedRequest) -> Meter:
         return AnthropicMeter(parsed)
 
-    def request_headers(self, headers_: HeaderMap, secret: str, *, sandbox: bool = False) -> headers.RawHeaders:
-        version = (_VERSION.encode(), headers_.get(_VERSION, _OLDEST_VERSION).encode("latin-1", "ignore"))
+    def request_headers(self, headers: HeaderMap, secret: str, *, sandbox: bool = False) -> RawHeaders:
+        version = (_VERSION.encode(), headers.get(_VERSION, _OLDEST_VERSION).encode("latin-1", "ignore"))
         authentication = (b"x-api-key", secret.encode())
-        return [version, *headers.request_headers(headers_, (BETA,), authentication, sandbox=sandbox)]
+        return [version, *forwarded_headers(headers, (BETA,), authentication, sandbox=sandbox)]
 
 
 class AnthropicCountTokens(AnthropicMessages):
@@ -104,9 +105,7 @@ class AnthropicCountTokens(AnthropicMessages):
         fields.check_known(payload, COUNTED, {}, allowed_fields)
         check_betas(headers, allowed_fields)
         model = fields.model_name(payload)
-        return ParsedRequest(
-            model=model, stream=False, payload=payload, input_tokens=0, output_limit=0, least_output=0
-        )
+        return ParsedRequest(model=model, stream=False, payload=payload, input_tokens=0, output_limit=0, least_output=0)
 
     def render(self, parsed: ParsedRequest, output_limit: int) -> bytes:
         return orjson.dumps(parsed.payload)

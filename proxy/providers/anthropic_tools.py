@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from proxy.providers import fields
 from proxy.providers.content import Content
 
-# Types end in a date (`bash_20250124`). The most that the provider's own description of each adds, in tokens, generously.
+# Types end in a date (`bash_20250124`). The most tokens that the provider's own description of each adds, generously.
 _CLIENT_TOOLS = {
     "bash": 1_024,
     "text_editor": 2_048,

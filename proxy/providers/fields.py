@@ -29,8 +29,10 @@ def check_known(payload: dict[str, Any], known: Set[str], never: dict[str, str],
         if name in never:
             if value is not None:
                 unbounded(name, f"`{name}` cannot be used under a spending cap: {never[name]}")
-        elif name.lower() in known or name.lower() in never:
-            unbounded(name, f"`{name}` differs from `{name.lower()}` only in case. Use the documented spelling.")
+        elif name.casefold() in known or name.casefold() in never:
+            unbounded(
+                name, f"`{name[:100]}` differs from `{name.casefold()}` only in case. Use the documented spelling."
+            )
         elif name not in allowed:
             unbounded(name, unknown_field(name))
 

@@ -15,7 +15,7 @@ _RESPONSE_PREFIXES = (b"openai-", b"x-ratelimit-", b"anthropic-")
 _REQUEST_IDS = frozenset({b"x-request-id", b"request-id"})
 
 
-def request_headers(
+def forwarded_headers(
     headers: HeaderMap, extra: Iterable[str], authentication: tuple[bytes, bytes], *, sandbox: bool
 ) -> RawHeaders:
     """The headers to send: the common allow-list, the format's own `extra`, and the tenant's provider key.

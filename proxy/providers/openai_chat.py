@@ -7,8 +7,9 @@ import orjson
 
 from budgets.pricing.bound import text_bound
 from budgets.pricing.rates import Retention
-from proxy.providers import fields, headers, openai_content
-from proxy.providers.base import HeaderMap, Meter, ParsedRequest
+from proxy.providers import fields, openai_content
+from proxy.providers.base import Dialect, HeaderMap, Meter, ParsedRequest
+from proxy.providers.headers import RawHeaders, forwarded_headers
 from proxy.providers.openai_errors import OPENAI_ERRORS
 from proxy.providers.openai_meter import OpenAIMeter
 from proxy.providers.strict_json import decode
@@ -43,7 +44,7 @@ class OpenAIChat:
     """The adapter; it keeps nothing between requests."""
 
     provider = "openai"
-    dialect = OPENAI_ERRORS
+    dialect: Dialect = OPENAI_ERRORS
     path = "/chat/completions"
     free = False
     tokenizer = "byte_bpe"
@@ -87,9 +88,9 @@ class OpenAIChat:
     def meter(self, parsed: ParsedRequest) -> Meter:
         return OpenAIMeter(parsed)
 
-    def request_headers(self, headers_: HeaderMap, secret: str, *, sandbox: bool = False) -> headers.RawHeaders:
-        return headers.request_headers(
-            headers_, _OWN_HEADERS, (b"authorization", b"Bearer " + secret.encode()), sandbox=sandbox
+    def request_headers(self, headers: HeaderMap, secret: str, *, sandbox: bool = False) -> RawHeaders:
+        return forwarded_headers(
+            headers, _OWN_HEADERS, (b"authorization", b"Bearer " + secret.encode()), sandbox=sandbox
         )
 
 

@@ -29,7 +29,7 @@ class OpenAIMeter:
         self._blind = False
         self._usage: dict[str, Any] | None = None
         self._tier: Any = None
-        self._last = False  # some servers count along in every chunk: a cut after an earlier one would charge too little
+        self._last = False  # some servers count along in every chunk: a cut after an earlier one says too little
         self.complete = False
 
     def feed(self, data: bytes) -> bytes:
