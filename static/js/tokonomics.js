@@ -1,0 +1,94 @@
+/* What the pages need beyond HTML, htmx and CSS. Everything works without it, only less comfortably. */
+(() => {
+  "use strict";
+
+  /** Say a change of state to screen readers: one polite region a page. */
+  function say(text) {
+    const region = document.getElementById("said");
+    if (!region) return;
+    region.textContent = "";
+    window.setTimeout(() => { region.textContent = text; }, 50);
+  }
+  window.tokonomics = { say };
+
+  // Dialogs are <dialog>: `data-open="id"` opens one as modal, `data-close` closes its own; focus goes back by itself.
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-open]");
+    if (opener) {
+      const dialog = document.getElementById(opener.dataset.open);
+      if (dialog) { event.preventDefault(); dialog.showModal(); }
+    }
+    const closer = event.target.closest("[data-close]");
+    if (closer) { event.preventDefault(); closer.closest("dialog").close(); }
+  });
+
+  // While the rail fills a phone's screen, nothing behind it takes the focus.
+  document.addEventListener("toggle", (event) => {
+    if (!event.target.matches || !event.target.matches("[data-rail]")) return;
+    const open = event.newState === "open";
+    document.querySelectorAll("#main, .strip").forEach((part) => { part.inert = open; });
+  }, true);
+
+  // A summary of errors takes the focus as it appears, and so does whatever a swap marks.
+  function takeFocus(root) {
+    const target = root.matches && root.matches("[data-take-focus]") ? root : root.querySelector("[data-take-focus]");
+    if (target) target.focus();
+  }
+  document.addEventListener("DOMContentLoaded", () => takeFocus(document));
+  document.addEventListener("htmx:afterSettle", (event) => takeFocus(event.detail.elt));
+  document.addEventListener("htmx:sendError", () => say("The server cannot be reached. Nothing was changed."));
+  document.addEventListener("htmx:responseError", (event) => say(`The server answered ${event.detail.xhr.status}. Nothing was changed.`));
+
+  // Times are written in UTC; hovering or focusing one shows the reader's own zone.
+  function localTime(event) {
+    const time = event.target.closest && event.target.closest("time[datetime]");
+    const at = (time || (event.target.querySelector && event.type === "focusin" && event.target.querySelector("time[datetime]")));
+    if (!at || at.title) return;
+    const moment = new Date(at.getAttribute("datetime"));
+    if (!Number.isNaN(moment.getTime())) at.title = `${moment.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "medium" })}, your time`;
+  }
+  document.addEventListener("mouseover", localTime);
+  document.addEventListener("focusin", localTime);
+
+  document.addEventListener("alpine:init", () => {
+    /** `<div x-data="reveal">` around a password and a button `x-bind="button"`: shows it on demand. */
+    window.Alpine.data("reveal", () => ({
+      shown: false,
+      get input() { return this.$root.querySelector("input"); },
+      button: {
+        "x-text"() { return this.shown ? "Hide" : "Show"; },
+        "x-init"() { this.$el.removeAttribute("x-cloak"); },
+        ":aria-pressed"() { return String(this.shown); },
+        ":aria-label"() { return this.shown ? "Hide the password" : "Show the password"; },
+        "@click"() { this.shown = !this.shown; this.input.type = this.shown ? "text" : "password"; this.input.focus(); },
+      },
+    }));
+
+    /** `<div x-data="copy">` around `[data-copy]` (its text is copied) and a button `x-bind="button"`. */
+    window.Alpine.data("copy", () => ({
+      done: false,
+      button: {
+        "x-text"() { return this.done ? "Copied" : "Copy"; },
+        async "@click"() {
+          const source = this.$root.querySelector("[data-copy]");
+          await copyText(source);
+          this.done = true;
+          say("Copied");
+          window.setTimeout(() => { this.done = false; }, 2500);
+        },
+      },
+    }));
+  });
+
+  /** The clipboard where it is allowed (HTTPS, localhost); else the selection, which an old command copies. */
+  async function copyText(source) {
+    const text = (source.value || source.textContent).trim();
+    if (navigator.clipboard && window.isSecureContext) { await navigator.clipboard.writeText(text); return; }
+    const range = document.createRange();
+    range.selectNodeContents(source);
+    const selection = window.getSelection();
+    selection.removeAllRanges();
+    selection.addRange(range);
+    document.execCommand("copy");
+  }
+})();
