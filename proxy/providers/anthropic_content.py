@@ -3,8 +3,10 @@
 from collections.abc import Set
 from typing import Any
 
-from proxy.providers import fields, media
+from proxy.providers import fields
+from proxy.providers.base import Image
 from proxy.providers.content import Content
+from proxy.providers.image_size import base64_image_size
 
 _MESSAGE = frozenset({"role", "content"})
 _IMAGE = frozenset({"type", "source", "cache_control", "transformations"})
@@ -92,8 +94,9 @@ def _read_block(block: dict[str, Any], content: Content, where: str, allowed: Se
 def _read_image(source: Any, content: Content, where: str) -> None:
     if type(source) is not dict or source.get("type") not in _IMAGE_SOURCES:
         fields.unbounded(where, f"This image source {_NO_BOUND}.")
-    # The provider scales every image down to the same most, wherever it comes from.
-    content.media_tokens += media.ANTHROPIC_IMAGE
+    data = source.get("data")
+    size = base64_image_size(data) if source["type"] == "base64" and type(data) is str else None
+    content.images.append(Image(*size) if size else Image())
 
 
 def _read_document(block: dict[str, Any], content: Content, where: str, allowed: Set[str]) -> None:

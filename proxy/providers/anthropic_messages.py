@@ -73,6 +73,7 @@ class AnthropicMessages:
             least_output=_least_output(payload, limit),
             end_user=_end_user(payload),
             service_tier=_service_tier(payload),
+            images=tuple(content.images),
             fills_window=content.fills_window,
             model_calls=server_tools.calls + 1,
             web_searches=server_tools.searches,

@@ -35,7 +35,7 @@ def read(payload: dict[str, Any], content: Content) -> ServerTools:
         content.add_json(tool)
         name = _family(tool, index)
         if name in _CLIENT_TOOLS:
-            content.media_tokens += _CLIENT_TOOLS[name]
+            content.described += _CLIENT_TOOLS[name]
         elif name:
             uses = _most_uses(tool, name, index)
             calls += uses

@@ -2,10 +2,10 @@
 
 The way of one request through an adapter:
 
-    parsed = adapter.parse(body, headers)      # refuses what it does not understand (RequestRefused)
-    quote  = bound of parsed (budgets.pricing.bound), reserved in the ledger
-    out    = adapter.render(parsed, output_limit)   # our serialisation of what was priced
-    meter  = adapter.meter(parsed)             # reads the usage out of the reply as it passes
+    parsed = adapter.parse(body, headers, allowed_fields)   # refuses what it does not understand (RequestRefused)
+    quote  = bounds.quote_of(parsed, model, ...)            # the most that it can cost, reserved in the ledger
+    out    = adapter.render(parsed, output_limit)           # our serialisation of what was priced
+    meter  = adapter.meter(parsed)                          # reads the usage out of the reply as it passes
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,15 @@ class RequestRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """One image of a request; None where its size is not known. `detail` as OpenAI's field has it."""
+
+    width: int | None = None
+    height: int | None = None
+    detail: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedRequest:
     """One request as its adapter understood it."""
 
@@ -37,7 +46,7 @@ class ParsedRequest:
     payload: dict[str, Any]
     """The decoded body; `render` writes it out again. Never logged."""
     input_tokens: int
-    """The most input tokens that it can be billed for."""
+    """The most input tokens that all but its images can be billed for."""
     output_limit: int | None
     """The client's own limit of output tokens per choice; None where it gave none; 0 is a limit too."""
     choices: int = 1
@@ -54,9 +63,10 @@ class ParsedRequest:
     """False where the client did not ask for the usage chunk that we ask for: it is then taken out of the stream."""
     audio: bool = False
     """Whether audio rates may apply."""
+    images: tuple[Image, ...] = ()
     fills_window: bool = False
-    """Whether some input has no formula: it is then bounded by the model's context window x `model_calls` in place of
-    `input_tokens`, and a model whose window nobody published cannot be bounded."""
+    """Whether some input has no formula: all of it is then bounded by the model's context window x `model_calls`, and a
+    model whose window nobody published cannot be bounded."""
     model_calls: int = 1
     """How often the provider may run the model for it: the most calls of tools that it runs itself, plus one."""
     web_searches: int = 0

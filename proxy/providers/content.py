@@ -6,16 +6,19 @@ from typing import Any
 import orjson
 
 from budgets.pricing.bound import template_bound, text_bound
+from proxy.providers.base import Image
 
 
 @dataclass(slots=True)
 class Content:
-    """Texts are counted as texts, media by formula; `fills_window` marks content that has none."""
+    """Texts are counted as texts, images by formula; `fills_window` marks content that has none."""
 
     texts: list[str] = field(default_factory=list)
     messages: int = 0
     tools: int = 0
-    media_tokens: int = 0
+    images: list[Image] = field(default_factory=list)
+    described: int = 0
+    """Tokens of the provider's own descriptions of tools."""
     fills_window: bool = False
     audio: bool = False
 
@@ -26,4 +29,4 @@ class Content:
     def tokens(self, tokenizer: str) -> int:
         """`tokenizer` as in `budgets.pricing.bound.text_bound`."""
         template = template_bound(messages=self.messages, tools=self.tools)
-        return text_bound(self.texts, tokenizer) + template + self.media_tokens
+        return text_bound(self.texts, tokenizer) + template + self.described

@@ -68,6 +68,7 @@ class OpenAIChat:
             end_user=_end_user(payload),
             service_tier=_service_tier(payload),
             usage_wanted=_usage_wanted(payload) or not stream,
+            images=tuple(content.images),
             audio=content.audio,
             fills_window=content.fills_window,
             retention=_retention(payload, serialised),

@@ -3,8 +3,10 @@
 from collections.abc import Set
 from typing import Any
 
-from proxy.providers import fields, media
+from proxy.providers import fields
+from proxy.providers.base import Image
 from proxy.providers.content import Content
+from proxy.providers.image_size import data_url_size
 
 _MESSAGE = frozenset(
     {
@@ -98,9 +100,11 @@ def _read_part(part: Any, content: Content, where: str, allowed: Set[str]) -> No
 def _read_image(image: Any, content: Content, where: str, allowed: Set[str]) -> None:
     image = fields.optional_object(image, f"{where}.image_url")
     fields.check_keys(image, _IMAGE, f"{where}.image_url", allowed)
-    if type(image.get("url")) is not str:
+    url, detail = image.get("url"), fields.optional_text(image.get("detail"), f"{where}.image_url.detail")
+    if type(url) is not str:
         fields.refuse(f"{where}.image_url.url", "An image needs a URL.")
-    content.media_tokens += media.OPENAI_IMAGE
+    size = data_url_size(url) or (None, None)
+    content.images.append(Image(*size, detail=detail or "auto"))
 
 
 def _read_tools(tools: Any, content: Content, allowed: Set[str]) -> None:
