@@ -64,7 +64,7 @@ class LastOwner(Conflict):
 
 class KeyNotActive(Conflict):
     code = "key_not_active"
-    message = "This key is revoked or expired and cannot be changed any more. Create a new one."
+    message = "This key is revoked and cannot be changed any more. Create a new one."
 
 
 class PolicyUnavailable(TenantError):

@@ -9,11 +9,12 @@ from tenants.models import Tenant
 
 MAX_LENGTH = 48
 # Words that a visitor would take for a place of ours, or that we may want for one.
-RESERVED = frozenset(
-    "about account accounts admin api app assets auth billing company console dashboard docs health healthz help home "
-    "invite login logout me metrics new null operator public readyz register root sandbox security settings signup "
-    "static status support system t tenant tenants test tokonomics undefined user users v1 www".split()
-)
+_WORDS = """
+about account accounts admin api app assets auth billing company console dashboard docs health healthz help home invite
+login logout me metrics new null operator public readyz register root sandbox security settings signup static status
+support system t tenant tenants test tokonomics undefined user users v1 www
+"""
+RESERVED = frozenset(_WORDS.split())
 _SUFFIX_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 
 

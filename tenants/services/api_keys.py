@@ -7,7 +7,7 @@ from typing import NamedTuple
 from django.utils import timezone
 
 from tenants import keys, policy
-from tenants.audit import Actor, record
+from tenants.audit import Actor, Changes, record
 from tenants.errors import InvalidValue, KeyNotActive, NotFound
 from tenants.models import ApiKey, KeyMode, RetiredSecret, Tenant
 from tenants.services import values
@@ -145,5 +145,5 @@ def _key(tenant: Tenant, key_id: str) -> ApiKey:
     return key
 
 
-def _record(key: ApiKey, actor: Actor, action: str, changes: dict[str, tuple[object, object]]) -> None:
+def _record(key: ApiKey, actor: Actor, action: str, changes: Changes) -> None:
     record(key.tenant, actor, action, target_id=key.pk, target=key.name, changes=changes)

@@ -1,18 +1,28 @@
 """Tenants themselves: founded, changed, suspended."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from tenants import policy
 from tenants.audit import Actor, record
-from tenants.errors import Conflict
+from tenants.errors import Conflict, InvalidValue
 from tenants.models import Role, Tenant, User
 from tenants.services import values
 from tenants.services.people import NewPerson, add_member, register
 from tenants.slugs import checked_slug, unique_slug
+
+_CHECKS: dict[str, Callable[[Any], object]] = {
+    "name": lambda value: values.name("name", value, longest=100, what="the company"),
+    "slug": checked_slug,
+    "default_output_limit": lambda value: values.output_limit("default_output_limit", value),
+    "least_output_limit": lambda value: values.output_limit("least_output_limit", value),
+    "allowed_fields": lambda value: values.words("allowed_fields", value, what="fields"),
+    "time_zone": lambda value: values.time_zone("time_zone", value),
+}
 
 
 @contextmanager
@@ -54,21 +64,19 @@ def update_tenant(
     time_zone: str | None = None,
 ) -> Tenant:
     """Change what is given; None leaves it. Raises InvalidValue, SlugTaken, PolicyUnavailable."""
+    asked = {
+        "name": name,
+        "slug": slug,
+        "default_output_limit": default_output_limit,
+        "least_output_limit": least_output_limit,
+        "allowed_fields": allowed_fields,
+        "time_zone": time_zone,
+    }
     with policy.within(tenant) as locked:
-        given: dict[str, object] = {}
-        if name is not None:
-            given["name"] = values.name("name", name, longest=100, what="the company")
-        if slug is not None and slug != locked.slug:
-            given["slug"] = checked_slug(slug)
-        if default_output_limit is not None:
-            given["default_output_limit"] = values.output_limit("default_output_limit", default_output_limit)
-        if least_output_limit is not None:
-            given["least_output_limit"] = values.output_limit("least_output_limit", least_output_limit)
-        if allowed_fields is not None:
-            given["allowed_fields"] = values.words("allowed_fields", allowed_fields, what="fields")
-        if time_zone is not None:
-            given["time_zone"] = values.time_zone("time_zone", time_zone)
-        changes = values.assign(locked, **given)
+        new = {field: value for field, value in asked.items() if value not in (None, getattr(locked, field))}
+        changes = values.assign(locked, **{field: _CHECKS[field](value) for field, value in new.items()})
+        if locked.least_output_limit > locked.default_output_limit:
+            raise InvalidValue("least_output_limit", "Enter a least output limit that is not above the usual one.")
         if changes:
             record(locked, actor, "tenant.changed", target_id=locked.pk, target=locked.name, changes=changes)
     return locked

@@ -8,7 +8,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from tenants.audit import Actor, record
+from tenants.audit import Actor, Changes, record
 from tenants.errors import AlreadyMember, EmailTaken, InvalidValue, LastOwner, NotFound
 from tenants.models import Membership, Role, Tenant, User
 from tenants.services import values
@@ -95,8 +95,6 @@ def _keep_an_owner(leaving: Membership) -> None:
         raise LastOwner
 
 
-def _record(
-    membership: Membership, actor: Actor, action: str, changes: dict[str, tuple[str | None, str | None]]
-) -> None:
+def _record(membership: Membership, actor: Actor, action: str, changes: Changes) -> None:
     user = membership.user
     record(membership.tenant, actor, action, target_id=str(user.pk), target=user.email, changes=changes)

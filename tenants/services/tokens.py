@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from tenants import keys
-from tenants.audit import Actor, record
+from tenants.audit import Actor, Changes, record
 from tenants.errors import Conflict, InvalidValue, NotFound
 from tenants.models import ManagementToken, Tenant
 from tenants.services import values
@@ -64,5 +64,5 @@ def revoke_management_token(*, tenant: Tenant, token_id: str, actor: Actor) -> M
     return token
 
 
-def _record(token: ManagementToken, actor: Actor, action: str, changes: dict[str, tuple[object, object]]) -> None:
+def _record(token: ManagementToken, actor: Actor, action: str, changes: Changes) -> None:
     record(token.tenant, actor, action, target_id=token.pk, target=token.name, changes=changes)
