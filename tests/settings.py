@@ -1,7 +1,7 @@
 """The settings that tests run with: secrets of their own, no file or server shared with a running product.
 
-Every pytest process (each xdist worker too) has a data directory of its own. The embedded Valkey's default address lies in
-it, so that cache, channels, broker and ledger all find the server which the `valkey` fixture starts there.
+Every pytest process (each xdist worker too) has a data directory of its own. The default address of the embedded Valkey
+lies in it: cache, channels, broker and ledger all find the server which the `valkey` fixture starts there.
 """
 
 import atexit

@@ -1,4 +1,4 @@
-"""Every setting, read from the environment in this one file; each is documented in docs/configuration.md (a test compares)."""
+"""Every setting, read from the environment in this one file; docs/configuration.md has them all (a test compares)."""
 
 import os
 from pathlib import Path
@@ -148,6 +148,9 @@ LEDGER_LEASE_SECONDS = env.int("TOKONOMICS_LEDGER_LEASE_SECONDS", default=60)
 LEDGER_GRACE_SECONDS = env.float("TOKONOMICS_LEDGER_GRACE_SECONDS", default=2.0)
 HELD_WAIT_SECONDS = env.float("TOKONOMICS_HELD_WAIT_SECONDS", default=2.0)
 
+# --- Processes -------------------------------------------------------------------------------------------------------
+SHUTDOWN_GRACE_SECONDS = env.int("TOKONOMICS_SHUTDOWN_GRACE", default=20)  # what open requests get to end
+
 # --- Providers -------------------------------------------------------------------------------------------------------
 PROVIDER_BASE_URLS = {
     "openai": env.str("TOKONOMICS_OPENAI_BASE_URL", default="https://api.openai.com/v1"),
@@ -202,7 +205,7 @@ DEFAULT_FROM_EMAIL = env.str("TOKONOMICS_FROM_EMAIL", default="Tokonomics <tokon
 
 # --- Static files, API -----------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
-STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT = None  # nothing is collected: WhiteNoise serves the files where they are
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
 STORAGES = {

@@ -31,7 +31,7 @@ class ValkeyServer:
         return self.process is not None and self.process.poll() is None
 
     def start(self) -> "ValkeyServer":
-        lock = self.embedded.claim()
+        lock = self.embedded.claim(patience=0.2)
         with (self.folder / "valkey.log").open("ab") as log:
             self.process = subprocess.Popen(
                 self.embedded.command(),

