@@ -12,12 +12,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from asgiref.sync import sync_to_async
-
 from budgets import keyspace, recovery
 from budgets.lanes import ScriptError
 from budgets.ledger import HoldGone, Ledger, LedgerCold, LedgerError, Reservation, entry_of
 from budgets.models import UsageRecord, UsageStatus
+from tenants.database import in_thread
 from tenants.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -145,6 +144,10 @@ class InFlight:
     def unconfirmed(self) -> int:
         return sum(len(tenant.unconfirmed) for tenant in self._tenants.values())
 
+    def disown(self, tenant_id: str, hold: str, usage: bytes) -> None:
+        """A reserve got no answer and its request is refused: whatever comes of it is given back, now or later."""
+        self.release(Reservation(hold, tenant_id, (), 0, 0, None, b""), usage)
+
     # --- recovery ----------------------------------------------------------------------------------------------------
 
     async def recover(self, tenant_id: str) -> None:
@@ -158,7 +161,7 @@ class InFlight:
         await asyncio.shield(tenant.recovering)
 
     async def _recover(self, tenant_id: str, tenant: _Tenant) -> None:
-        await sync_to_async(recovery.rebuild, thread_sensitive=False)(tenant_id)
+        await in_thread(recovery.rebuild, tenant_id)
         statuses = await self._rows([*tenant.open, *tenant.undrained])
         for reservation in list(tenant.open.values()):
             await self._ledger.present(reservation, state="ended" if reservation.id in statuses else "open")
@@ -173,7 +176,7 @@ class InFlight:
         def look() -> dict[str, str]:
             return dict(UsageRecord.objects.filter(pk__in=holds).values_list("pk", "status"))
 
-        return await sync_to_async(look, thread_sensitive=False)() if holds else {}
+        return await in_thread(look) if holds else {}
 
     async def _resend(self, tenant: _Tenant) -> None:
         """Send what Redis has not confirmed again; a hold that it has never heard of is adopted, unless a row exists."""
@@ -233,7 +236,7 @@ class InFlight:
     async def _tell_drain(self) -> None:
         if self._dirty:
             tenants, self._dirty = list(self._dirty), set()
-            await sync_to_async(self._nudge, thread_sensitive=False)(tenants)
+            await in_thread(self._nudge, tenants)
 
 
 async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:

@@ -7,6 +7,7 @@ One decision is one atomic step in Redis. A call that gets no answer is unknown,
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -89,7 +90,8 @@ class Request:
     endpoint: str
     end_user: str
     stream: bool
-    price: dict[str, Any]
+    price: tuple[tuple[str, int], ...]
+    """The rates that it was quoted at, by kind: nanodollars a million tokens."""
 
 
 @dataclass(slots=True)
@@ -291,6 +293,7 @@ def entry_of(reply: list[Any]) -> str:
     raise LedgerUnavailable(f"unexpected reply {reply[0]!r}")
 
 
+@lru_cache(maxsize=4096)
 def _meta(request: Request) -> bytes:
     """The static facts as the journal carries them; budgets.journal reads these names."""
     return orjson.dumps(
@@ -302,6 +305,6 @@ def _meta(request: Request) -> bytes:
             "endpoint": request.endpoint,
             "user": request.end_user,
             "stream": request.stream,
-            "price": request.price,
+            "price": dict(request.price),
         }
     )

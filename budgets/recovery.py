@@ -94,7 +94,7 @@ def _view(tenant_id: str, rows: Any) -> LedgerView:
     """Sums and cursor in one look. The locks keep out a drain (cursor) and a change of policy (tenant)."""
     now = store.now()
     with transaction.atomic():
-        tenant = Tenant.objects.select_for_update().get(pk=tenant_id)
+        tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
         JournalCursor.objects.get_or_create(tenant_id=tenant_id)
         cursor = JournalCursor.objects.select_for_update().get(tenant_id=tenant_id)
         spent = dict.fromkeys(_current_places(tenant_id, now), 0)

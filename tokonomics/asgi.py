@@ -26,7 +26,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def _lifespan(receive: Any, send: Any) -> None:
-    """The engine starts with the server, so that leases and unconfirmed endings are looked after from the first moment."""
+    """The engine starts with the server, so that leases are looked after from the first moment."""
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":

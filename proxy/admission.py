@@ -1,0 +1,274 @@
+"""Who may send what: finds the caller behind a key, and obtains the hold that lets a request out.
+
+Policies are cached by key and correct by version, not by time: a reserve carries the version that the decision was made
+on, and Redis answers STALE where it is not the one that holds. A refusal that was decided on a cached policy alone is
+confirmed against that version before it is given.
+"""
+
+import asyncio
+import logging
+import random
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from budgets import keyspace, ledger
+from budgets.inflight import InFlight
+from budgets.ledger import Counter, Ledger, Request, Reservation
+from budgets.models import Cap
+from budgets.pricing.bound import Quote
+from budgets.windows import Windows
+from proxy import refusals
+from tenants import crypto, keys, policy
+from tenants.database import in_thread
+from tenants.errors import PolicyUnavailable
+from tenants.models import ApiKey
+from tenants.store import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+MOST_POLICIES = 50_000
+ATTEMPTS = 6
+MOST_WAITING = 512
+HELD_POLL_SECONDS = 0.05
+
+CapPlace = tuple[str, str]
+"""Scope (`tenant`, `api_key`) and window (`month`, `day`)."""
+
+
+class PolicyChanged(Exception):
+    """The policy that a decision was made on does not hold any more: decide again."""
+
+
+@dataclass(slots=True)
+class KeyPolicy:
+    """Everything that decides about the requests of one key, as of one version of its tenant's policy."""
+
+    tenant_id: str
+    key_id: str
+    mode: str
+    version: int
+    revoked: bool
+    suspended: bool
+    expires_at: float | None
+    """Epoch seconds."""
+    allowed_models: frozenset[str]
+    allowed_fields: frozenset[str]
+    default_output_limit: int
+    least_output_limit: int
+    caps: Mapping[CapPlace, tuple[int, bool]]
+    ciphertexts: Mapping[str, str]
+    """Provider secrets, encrypted, by provider."""
+    _secrets: dict[str, str] = field(default_factory=dict)
+    _counters: tuple[Windows, tuple[Counter, ...]] | None = None
+
+    def secret(self, provider: str) -> str | None:
+        """The tenant's key at a provider; None where there is none. Raises EncryptionUnavailable."""
+        if provider not in self._secrets:
+            if provider not in self.ciphertexts:
+                return None
+            self._secrets[provider] = crypto.decrypt(self.ciphertexts[provider])
+        return self._secrets[provider]
+
+    def counters(self, windows: Windows) -> tuple[Counter, ...]:
+        """Every counter that a request of this key touches now, the widest scope first."""
+        if self._counters is None or self._counters[0] is not windows:
+            self._counters = (windows, tuple(self._reckon(windows)))
+        return self._counters[1]
+
+    def _reckon(self, windows: Windows) -> list[Counter]:
+        month, day = windows.month, windows.day
+        tenant = keyspace.tenant_counter(self.tenant_id, self.mode, month.suffix)
+        places = [("tenant", month, tenant)]
+        places += [
+            ("api_key", window, keyspace.key_counter(self.tenant_id, self.key_id, window.suffix))
+            for window in (month, day)
+        ]
+        counters = []
+        for scope, window, key in places:
+            amount, hard = self.caps.get((scope, str(window.kind)), (None, False))
+            counters.append(Counter(scope, window, key, amount, hard))
+        return counters
+
+
+def load_policy(digest: str) -> KeyPolicy | None:
+    """From the database; None for a key that it does not know. Read twice where a change came in between."""
+    while True:
+        row = ApiKey.objects.select_related("tenant").filter(digest=digest).first()
+        if row is None:
+            return None
+        loaded = _policy_of(row)
+        if policy.current(row.tenant_id) == loaded.version:
+            return loaded
+
+
+def _policy_of(key: ApiKey) -> KeyPolicy:
+    tenant = key.tenant
+    caps = {}
+    for cap in Cap.objects.filter(tenant=tenant):
+        if cap.api_key_id == key.pk:
+            caps["api_key", cap.window] = (cap.amount, cap.hard)
+        elif cap.api_key_id is None and cap.mode == key.mode:
+            caps["tenant", cap.window] = (cap.amount, cap.hard)
+    return KeyPolicy(
+        tenant_id=tenant.pk,
+        key_id=key.pk,
+        mode=key.mode,
+        version=tenant.policy_version,
+        revoked=key.revoked_at is not None,
+        suspended=tenant.suspended_at is not None,
+        expires_at=key.expires_at.timestamp() if key.expires_at else None,
+        allowed_models=frozenset(key.allowed_models),
+        allowed_fields=frozenset(tenant.allowed_fields),
+        default_output_limit=key.default_output_limit or tenant.default_output_limit,
+        least_output_limit=tenant.least_output_limit,
+        caps=caps,
+        ciphertexts=dict(tenant.provider_credentials.values_list("provider", "ciphertext")),
+    )
+
+
+class Policies:
+    """The bounded cache of key policies; look-ups of one key are made once at a time."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, KeyPolicy] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[KeyPolicy | None]] = {}
+
+    async def find(self, secret: str) -> KeyPolicy | None:
+        """The policy of a key as far as this process knows it; None for a key that does not exist."""
+        if (known := self._known.get(secret)) is not None:
+            return known
+        if not keys.looks_minted(secret):
+            return None
+        if (loading := self._loading.get(secret)) is None:
+            loading = self._loading[secret] = asyncio.create_task(in_thread(load_policy, keys.digest(secret)))
+            loading.add_done_callback(lambda _: self._loading.pop(secret, None))
+        loaded = await asyncio.shield(loading)
+        if loaded is not None:
+            self._known[secret] = loaded
+            while len(self._known) > MOST_POLICIES:
+                self._known.popitem(last=False)
+        return loaded
+
+    def forget(self, secret: str) -> None:
+        self._known.pop(secret, None)
+
+
+class Admission:
+    """Decides for one event loop, on the ledger of that loop."""
+
+    def __init__(self, the_ledger: Ledger, inflight: InFlight, held_wait: float) -> None:
+        self.policies = Policies()
+        self._ledger, self._inflight, self._held_wait = the_ledger, inflight, held_wait
+        self._waiting = 0
+
+    async def caller(self, secret: str | None) -> KeyPolicy:
+        """The policy behind a key. Raises Refusal; one that a newer policy might not give is confirmed by `confirm`."""
+        found = await self.policies.find(secret) if secret else None
+        if found is None:
+            raise refusals.invalid_api_key()
+        if found.suspended:
+            raise refusals.key_refused("tenant_suspended", "This account is suspended. Contact the operator.")
+        if found.revoked:
+            raise refusals.key_refused("api_key_revoked", "This API key was revoked. Use another one.")
+        if found.expires_at is not None and self._ledger.lane.now() >= found.expires_at:
+            raise refusals.key_refused("api_key_expired", "This API key has expired. Use another one.")
+        return found
+
+    async def confirm(self, secret: str) -> None:
+        """Return if the cached policy of this key is the one that holds. Raises PolicyChanged or LedgerUnavailable."""
+        known = await self.policies.find(secret)
+        if known is None:
+            return
+        lane = self._ledger.lane
+        try:
+            run_id, version, fence = await lane.command(
+                "HMGET", keyspace.policy(known.tenant_id), "run_id", "version", "fence"
+            )
+        except StoreUnavailable as error:
+            raise ledger.LedgerUnavailable(str(error)) from error
+        if fence:
+            await self._heal(known, str(fence, "ascii").split())
+        elif run_id is None or str(run_id, "ascii") != lane.run_id:
+            await self._recover(known.tenant_id)
+        elif int(version or 0) == known.version:
+            return
+        self.policies.forget(secret)
+        raise PolicyChanged
+
+    async def admit(self, secret: str, caller: KeyPolicy, request: Request, quote: Quote) -> Reservation:
+        """The hold for a request. Raises CapExceeded, PolicyChanged, LedgerUnavailable."""
+        if self._inflight.full:
+            raise ledger.LedgerUnavailable("too much waits to be written to the database")
+        self._inflight.admitting(caller.tenant_id)
+        hold = ledger.hold_id()
+        loop = asyncio.get_running_loop()
+        patience = loop.time() + self._held_wait
+        attempts = 0
+        while True:
+            windows = self._ledger.windows()
+            try:
+                reservation = await self._ledger.reserve(
+                    request,
+                    caller.counters(windows),
+                    day=windows.day,
+                    version=caller.version,
+                    least=quote.least,
+                    most=quote.most,
+                    hold=hold,
+                )
+            except ledger.CapExceeded as error:
+                if not error.held_only or not await self._wait_for_room(patience):
+                    raise
+                continue
+            except ledger.PolicyStale:
+                self.policies.forget(secret)
+                raise PolicyChanged from None
+            except ledger.PolicyFenced as error:
+                await self._heal(caller, error.tokens)
+                self.policies.forget(secret)
+                raise PolicyChanged from None
+            except ledger.WindowMoved:
+                pass
+            except ledger.LedgerOpening as error:
+                if loop.time() + error.wait > patience + 1:
+                    raise
+                await asyncio.sleep(error.wait)
+            except ledger.LedgerCold:
+                await self._recover(caller.tenant_id)
+            except ledger.LedgerUnavailable:
+                self._inflight.disown(caller.tenant_id, hold, b"")
+                raise
+            except asyncio.CancelledError:
+                self._inflight.disown(caller.tenant_id, hold, b"")
+                raise
+            else:
+                self._inflight.opened(reservation)
+                return reservation
+            attempts += 1
+            if attempts >= ATTEMPTS:
+                raise ledger.LedgerUnavailable("the ledger did not come to rest")
+
+    async def _wait_for_room(self, patience: float) -> bool:
+        """A moment in the queue for what is held; False once patience or the queue is exhausted."""
+        pause = HELD_POLL_SECONDS * (0.5 + random.random())
+        if asyncio.get_running_loop().time() + pause > patience or self._waiting >= MOST_WAITING:
+            return False
+        self._waiting += 1
+        try:
+            await asyncio.sleep(pause)
+        finally:
+            self._waiting -= 1
+        return True
+
+    async def _heal(self, caller: KeyPolicy, tokens: list[str]) -> None:
+        try:
+            await in_thread(policy.heal, caller.tenant_id, tokens)
+        except PolicyUnavailable as error:
+            raise ledger.LedgerUnavailable(str(error)) from error
+
+    async def _recover(self, tenant_id: str) -> None:
+        try:
+            await self._inflight.recover(tenant_id)
+        except StoreUnavailable as error:
+            raise ledger.LedgerUnavailable(str(error)) from error

@@ -1,0 +1,55 @@
+"""What one event loop needs to serve requests: its lane to Redis, the ledger on it, what is in flight, the way out."""
+
+import asyncio
+import os
+import socket
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+
+from budgets import tasks
+from budgets.inflight import InFlight
+from budgets.lanes import Lane
+from budgets.ledger import Ledger
+from proxy.admission import Admission
+from proxy.upstream import Upstream
+
+
+class Engine:
+    """Started by the first request or by the server's lifespan, stopped with it."""
+
+    def __init__(self) -> None:
+        self.lane = Lane(settings.REDIS_URL, settings.LEDGER_TIMEOUT)
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        self.ledger = Ledger(self.lane, owner, settings.LEDGER_LEASE_SECONDS)
+        self.inflight = InFlight(self.ledger, nudge=_nudge)
+        self.admission = Admission(self.ledger, self.inflight, settings.HELD_WAIT_SECONDS)
+        self.upstream = Upstream()
+        self.inflight.start()
+
+    async def aclose(self) -> None:
+        await self.inflight.stop()
+        await self.upstream.aclose()
+        await self.lane.aclose()
+
+
+_engines: WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = WeakKeyDictionary()
+
+
+def engine() -> Engine:
+    """The engine of the running loop."""
+    loop = asyncio.get_running_loop()
+    if (running := _engines.get(loop)) is None:
+        running = _engines[loop] = Engine()
+    return running
+
+
+async def close() -> None:
+    """Stop the engine of the running loop, if it ever started."""
+    if (running := _engines.pop(asyncio.get_running_loop(), None)) is not None:
+        await running.aclose()
+
+
+def _nudge(tenant_ids: list[str]) -> None:
+    """Runs in a thread: publishing to the broker blocks."""
+    tasks.drain.apply_async((tenant_ids,), retry=False, ignore_result=True)

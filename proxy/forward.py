@@ -1,0 +1,292 @@
+"""The way of one request, from top to bottom."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import httpx
+from django.conf import settings
+
+from budgets.ledger import CapExceeded, LedgerUnavailable, Request, Reservation
+from budgets.money import format_usd
+from budgets.pricing import bound, catalogue
+from budgets.pricing.bound import Quote
+from budgets.pricing.rates import Model, NotPriceable
+from proxy import refusals, upstream
+from proxy.admission import KeyPolicy, PolicyChanged
+from proxy.engine import Engine
+from proxy.providers import headers as allowed
+from proxy.providers.base import Adapter, HeaderMap, ParsedRequest, RequestRefused
+from proxy.refusals import Fit, Refusal
+from proxy.settlement import Settlement
+from proxy.stream import MeteredStream
+from proxy.upstream import Decoder, RawHeaders, Reply, UnreadableReply, UpstreamFailed
+from tenants.errors import EncryptionUnavailable
+
+MOST_REPLY_BYTES = 64 * 1024 * 1024
+POLICY_ATTEMPTS = 5
+# What the smallest request that is still useful takes as input, for telling "spent" from "too large".
+SMALL_INPUT_TOKENS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the client sent."""
+
+    adapter: Adapter
+    secret: str | None
+    headers: HeaderMap
+    body: bytes
+    request_id: str
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the client gets: `body` is the whole of it, or a stream that the handler iterates and always closes."""
+
+    status: int
+    headers: RawHeaders
+    body: bytes | MeteredStream
+
+
+async def forward(call: Call, engine: Engine) -> Answer:
+    """Raises Refusal; UpstreamFailed never comes out unsettled."""
+    for _ in range(POLICY_ATTEMPTS):
+        try:
+            return await _forward(call, engine)
+        except PolicyChanged:
+            continue  # decided on a policy that holds no more: once again, on the new one
+        except Refusal:
+            if call.secret and await _policy_moved(call.secret, engine):
+                continue
+            raise
+        except LedgerUnavailable as error:
+            raise refusals.ledger_unavailable() from error
+    raise refusals.ledger_unavailable()
+
+
+async def _policy_moved(secret: str, engine: Engine) -> bool:
+    """Whether what we refuse on is old: a refusal must hold by the newest policy too. While the ledger cannot say, it
+    stands: it lets nothing through."""
+    try:
+        await engine.admission.confirm(secret)
+    except PolicyChanged:
+        return True
+    except LedgerUnavailable:
+        return False
+    return False
+
+
+async def _forward(call: Call, engine: Engine) -> Answer:
+    caller = await engine.admission.caller(call.secret)
+    parsed = _parse(call, caller)
+    if call.adapter.free:
+        return await _pass_free(call, caller, parsed, engine)
+    model, quote = _price(call.adapter, caller, parsed)
+    secret = _provider_secret(call.adapter, caller)
+    reservation = await _reserve(call, caller, parsed, model, quote, engine)
+    settlement = Settlement(reservation, model, engine.inflight)
+    try:
+        limit = quote.affordable(reservation.held)
+        body = call.adapter.render(parsed, limit if parsed.output_limit is None else parsed.output_limit)
+        sandbox = caller.mode == "test"
+        headers = call.adapter.request_headers(call.headers, secret, sandbox=sandbox)
+        reply = await engine.upstream.send(engine.upstream.route(call.adapter, sandbox=sandbox), headers, body)
+        return await _answer(call, parsed, reply, settlement, engine)
+    except UpstreamFailed as failure:
+        if failure.sent:
+            settlement.at_hold(None, ("no_reply",))
+        else:
+            settlement.given_back("not_sent", None)
+        status = 504 if failure.code == "provider_timeout" else 502
+        raise refusals.unavailable(failure.code, failure.message, status) from failure
+    except BaseException:
+        # Nobody can say any more what the provider made of it (cancelled, or a fault of ours).
+        settlement.at_hold(None, ("aborted",))
+        raise
+
+
+# --- before the hold -------------------------------------------------------------------------------------------------
+
+
+def _parse(call: Call, caller: KeyPolicy) -> ParsedRequest:
+    try:
+        parsed = call.adapter.parse(call.body, call.headers, caller.allowed_fields)
+    except RequestRefused as error:
+        raise refusals.refused(error) from error
+    if caller.allowed_models and parsed.model not in caller.allowed_models:
+        raise refusals.key_refused("model_not_allowed", f"This API key may not use the model {parsed.model!r}.")
+    return parsed
+
+
+def _price(adapter: Adapter, caller: KeyPolicy, parsed: ParsedRequest) -> tuple[Model, Quote]:
+    """The model's prices, and the most that this request can cost. No price, no forward."""
+    model = catalogue.find(adapter.provider, parsed.model, datetime.now(UTC).date())
+    if model is None:
+        message = (
+            f"The model {parsed.model!r} has no price here, so what it costs cannot be bounded. "
+            "Use a model from GET /v1/models."
+        )
+        raise refusals.bad_request("model_not_priced", message, "model")
+    if parsed.service_tier and parsed.service_tier != "auto" and not model.offers(parsed.service_tier):
+        message = f"The service tier {parsed.service_tier!r} has no price for {parsed.model!r}."
+        raise refusals.bad_request("unbounded_request", message, "service_tier")
+    if parsed.fills_window and not model.window_published:
+        message = f"Some of the input has no known size, and the context window of {parsed.model!r} is not published."
+        raise refusals.bad_request("unbounded_request", message, "messages")
+    filled = model.context_window * parsed.model_calls
+    try:
+        quote = bound.quote(
+            model,
+            input_tokens=filled if parsed.fills_window else parsed.input_tokens,
+            choices=parsed.choices,
+            client_limit=parsed.output_limit,
+            default_limit=caller.default_output_limit,
+            floor=caller.least_output_limit,
+            least_output=parsed.least_output,
+            extra_output=parsed.extra_output,
+            fees=parsed.fees,
+            web_searches=parsed.web_searches,
+            audio=parsed.audio,
+            service_tier=parsed.service_tier,
+            retention=parsed.retention,
+            model_calls=parsed.model_calls,
+        )
+    except NotPriceable as error:
+        raise refusals.bad_request("unbounded_request", f"{parsed.model!r} has {error}.") from error
+    return model, quote
+
+
+def _provider_secret(adapter: Adapter, caller: KeyPolicy) -> str:
+    if caller.mode == "test":
+        return "sandbox"
+    if ("tenant", "month") not in caller.caps:
+        raise refusals.bad_request(
+            "budget_not_set", "Set a monthly budget first, under Settings. Test keys work without one."
+        )
+    try:
+        secret = caller.secret(adapter.provider)
+    except EncryptionUnavailable as error:
+        raise refusals.unavailable("provider_not_configured", str(error), 503) from error
+    if secret is None:
+        message = f"No key for {adapter.provider} is stored. Add one under Providers, or use a test key (tk_test_...)."
+        raise refusals.bad_request("provider_not_configured", message)
+    return secret
+
+
+async def _reserve(
+    call: Call, caller: KeyPolicy, parsed: ParsedRequest, model: Model, quote: Quote, engine: Engine
+) -> Reservation:
+    request = Request(
+        tenant_id=caller.tenant_id,
+        key_id=caller.key_id,
+        mode=caller.mode,
+        provider=call.adapter.provider,
+        model=parsed.model,
+        endpoint=call.adapter.path,
+        end_user=_hashed(caller.tenant_id, parsed.end_user) if parsed.end_user else "",
+        stream=parsed.stream,
+        price=_price_of(model),
+    )
+    try:
+        return await engine.admission.admit(call.secret or "", caller, request, quote)
+    except CapExceeded as error:
+        raise refusals.cap_exceeded(error, _fit(error, caller, parsed, model, quote)) from error
+
+
+def _fit(error: CapExceeded, caller: KeyPolicy, parsed: ParsedRequest, model: Model, quote: Quote) -> Fit:
+    """What would fit in what is left: fewer output tokens, or at least some small request."""
+    left = error.cap - error.spent - error.held
+    floor = caller.least_output_limit
+    worthwhile = min(floor, parsed.output_limit) if parsed.output_limit is not None else floor
+    tokens = quote.fits_output_tokens(left) if left > 0 else 0
+    small = bound.quote(model, input_tokens=SMALL_INPUT_TOKENS, client_limit=None, default_limit=floor, floor=floor)
+    return Fit(quote.least, tokens if tokens >= worthwhile else 0, tokens >= worthwhile or small.least <= left)
+
+
+@lru_cache(maxsize=1024)
+def _price_of(model: Model) -> tuple[tuple[str, int], ...]:
+    rates = model.rates
+    kinds = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
+    return tuple((kind, rate) for kind in kinds if (rate := getattr(rates, kind)) is not None)
+
+
+@lru_cache(maxsize=4096)
+def _hashed(tenant_id: str, end_user: str) -> str:
+    """Who an application acts for, as we keep it: told apart, not known."""
+    import hashlib
+
+    return hashlib.sha256(f"{tenant_id}\0{end_user}".encode()).hexdigest()[:24]
+
+
+# --- after the hold --------------------------------------------------------------------------------------------------
+
+
+async def _answer(call: Call, parsed: ParsedRequest, reply: Reply, settlement: Settlement, engine: Engine) -> Answer:
+    headers = allowed.response_headers(reply.headers)
+    if (remaining := settlement.reservation.remaining) is not None:
+        headers.append((b"x-tokonomics-budget-remaining-usd", format_usd(remaining).encode()))
+    decoder = Decoder(reply.headers)
+    if not decoder.readable:
+        headers += [header for header in reply.headers if header[0] == b"content-encoding"]
+    if parsed.stream and reply.status < 300:
+        stream = MeteredStream(
+            reply,
+            call.adapter.meter(parsed),
+            decoder,
+            settlement,
+            call.adapter.dialect,
+            call.request_id,
+            drain_seconds=settings.ABANDONED_DRAIN_SECONDS,
+            drain_bytes=settings.ABANDONED_DRAIN_BYTES,
+        )
+        return Answer(reply.status, headers, stream)
+    body = await _read_whole(reply, decoder)
+    if reply.status >= 300:
+        settlement.given_back("provider_error", reply.status)
+    else:
+        meter = call.adapter.meter(parsed)
+        if decoder.readable:
+            meter.feed_body(body)
+        settlement.at_usage(meter, reply.status)
+        headers.append((b"x-tokonomics-cost-usd", format_usd(settlement.cost).encode()))
+    await asyncio.sleep(0)  # the turn that writes the settle comes before the one that answers
+    return Answer(reply.status, headers, body)
+
+
+async def _read_whole(reply: Reply, decoder: Decoder) -> bytes:
+    """The body, decoded. Raises UpstreamFailed where it does not come whole."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while (data := await reply.next_chunk()) is not None:
+            parts.append(decoder.decode(data) if decoder.active else data)
+            size += len(parts[-1])
+            if size > MOST_REPLY_BYTES:
+                await reply.aclose()
+                raise UpstreamFailed("provider_unreachable", "The provider's reply is too large to pass.", sent=True)
+    except (httpx.TransportError, httpx.StreamError) as error:
+        failure = upstream.failed(error)
+        failure.sent = True
+        raise failure from error
+    except UnreadableReply as error:
+        await reply.aclose()
+        raise UpstreamFailed("provider_unreachable", f"The reply is unreadable: {error}", sent=True) from error
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _pass_free(call: Call, caller: KeyPolicy, parsed: ParsedRequest, engine: Engine) -> Answer:
+    """Something that the provider bills nothing for: no hold, but the policy must be the one that holds."""
+    secret = _provider_secret(call.adapter, caller)
+    await engine.admission.confirm(call.secret or "")
+    sandbox = caller.mode == "test"
+    headers = call.adapter.request_headers(call.headers, secret, sandbox=sandbox)
+    body = call.adapter.render(parsed, 0)
+    try:
+        reply = await engine.upstream.send(engine.upstream.route(call.adapter, sandbox=sandbox), headers, body)
+        whole = await _read_whole(reply, Decoder(reply.headers))
+    except UpstreamFailed as failure:
+        status = 504 if failure.code == "provider_timeout" else 502
+        raise refusals.unavailable(failure.code, failure.message, status) from failure
+    return Answer(reply.status, allowed.response_headers(reply.headers), whole)

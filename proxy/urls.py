@@ -1,0 +1,10 @@
+"""The metered routes. Everything else below /v1 and /v1beta is refused by the same view: nothing unpriced passes."""
+
+from django.urls import path, re_path
+
+from proxy import views
+
+urlpatterns = [
+    path("v1/models", views.models),
+    re_path(r"^v1(beta)?(/.*)?$", views.metered),
+]

@@ -1,0 +1,82 @@
+"""The endpoints of the metered routes: which adapter serves, and each refusal in the client's own dialect."""
+
+import logging
+from datetime import UTC, datetime
+
+from django.http import HttpRequest
+
+from budgets.ledger import LedgerUnavailable
+from budgets.pricing import catalogue
+from proxy import refusals
+from proxy.admission import PolicyChanged
+from proxy.engine import engine
+from proxy.forward import POLICY_ATTEMPTS, Answer, Call, forward
+from proxy.http import ProxyRequest, ProxyResponse
+from proxy.providers import registry
+from proxy.providers.base import HeaderMap
+from proxy.providers.model_list import ListedModel, model_list
+from proxy.refusals import Refusal
+
+log = logging.getLogger(__name__)
+
+
+async def metered(request: HttpRequest) -> ProxyResponse:
+    """Every path below /v1 and /v1beta but the list of models."""
+    assert isinstance(request, ProxyRequest)
+    adapter = registry.adapter_for(request.path) if request.method == "POST" else None
+    try:
+        if adapter is None:
+            raise refusals.route_not_metered(request.method or "", request.path)
+        call = Call(adapter, secret_of(request.header_map), request.header_map, request.body, request.request_id)
+        answer = await forward(call, engine())
+    except Refusal as refusal:
+        answer = _refuse(request, refusal)
+    return ProxyResponse(answer.status, answer.headers, answer.body)
+
+
+async def models(request: HttpRequest) -> ProxyResponse:
+    """GET /v1/models: what this key may use, and what we have prices for."""
+    assert isinstance(request, ProxyRequest)
+    try:
+        if request.method != "GET":
+            raise refusals.route_not_metered(request.method or "", request.path)
+        answer = await _list_models(request)
+    except Refusal as refusal:
+        answer = _refuse(request, refusal)
+    return ProxyResponse(answer.status, answer.headers, answer.body)
+
+
+async def _list_models(request: ProxyRequest) -> Answer:
+    admission, secret = engine().admission, secret_of(request.header_map)
+    for _ in range(POLICY_ATTEMPTS):
+        try:
+            caller = await admission.caller(secret)
+            await admission.confirm(secret or "")
+        except PolicyChanged:
+            continue
+        except LedgerUnavailable as error:
+            raise refusals.ledger_unavailable() from error
+        providers = ("openai", "anthropic") if caller.mode == "test" else sorted(caller.ciphertexts)
+        listed = [
+            ListedModel(model.id, 0, model.provider)
+            for provider in providers
+            for model in catalogue.all_models(provider, datetime.now(UTC).date())
+            if not caller.allowed_models or model.id in caller.allowed_models
+        ]
+        return Answer(200, [(b"content-type", b"application/json")], model_list(listed, request.header_map))
+    raise refusals.ledger_unavailable()
+
+
+def secret_of(headers: HeaderMap) -> str | None:
+    """The key that the client sent, in whichever of the three places its SDK puts it."""
+    authorization = headers.get("authorization", "")
+    if authorization[:7].lower() == "bearer ":
+        return authorization[7:].strip()
+    return headers.get("x-api-key") or headers.get("x-goog-api-key")
+
+
+def _refuse(request: ProxyRequest, refusal: Refusal) -> Answer:
+    dialect = registry.dialect_for(request.path)
+    log.info("%s refused: %s", request.request_id, refusal.body.code)
+    headers = [(b"content-type", b"application/json"), *refusal.headers]
+    return Answer(refusal.body.status, headers, dialect.error(refusal.body, request.request_id))
