@@ -14,7 +14,7 @@ from tenants.services.api_keys import (
     stop_retired_secrets,
     update_api_key,
 )
-from tenants.services.companies import create_tenant, founding, resume_tenant, suspend_tenant, update_tenant
+from tenants.services.companies import Founded, create_tenant, founding, resume_tenant, suspend_tenant, update_tenant
 from tenants.services.people import NewPerson, add_member, change_role, check_password, register, remove_member
 from tenants.services.providers import (
     record_provider_test,
@@ -28,6 +28,7 @@ from tenants.services.values import UNSET, Unset
 __all__ = [
     "UNSET",
     "Actor",
+    "Founded",
     "NewApiKey",
     "NewManagementToken",
     "NewPerson",

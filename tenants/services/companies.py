@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -25,10 +26,19 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A tenant whose transaction is still open; `actor` is who founds it."""
+
+    tenant: Tenant
+    owner: User
+    actor: Actor
+
+
 @contextmanager
 def founding(
     *, name: str, owner: User | NewPerson, actor: Actor | None = None, address: str | None = None
-) -> Iterator[Tenant]:
+) -> Iterator[Founded]:
     """A new tenant with its owner, open for more (keys, caps, providers) in the same transaction: all of it or nothing.
 
     `actor` None: the owner founds it, from `address`. Raises InvalidValue, EmailTaken, PolicyUnavailable.
@@ -41,15 +51,15 @@ def founding(
         with policy.newborn(tenant):
             record(tenant, actor, "tenant.created", target_id=tenant.pk, target=name, changes={"name": (None, name)})
             add_member(tenant=tenant, user=user, role=Role.OWNER, actor=actor)
-            yield tenant
+            yield Founded(tenant, user, actor)
 
 
 def create_tenant(
     *, name: str, owner: User | NewPerson, actor: Actor | None = None, address: str | None = None
 ) -> Tenant:
     """A tenant with an owner and nothing else."""
-    with founding(name=name, owner=owner, actor=actor, address=address) as tenant:
-        return tenant
+    with founding(name=name, owner=owner, actor=actor, address=address) as founded:
+        return founded.tenant
 
 
 def update_tenant(

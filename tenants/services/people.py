@@ -16,16 +16,20 @@ from tenants.services import values
 
 @dataclass(frozen=True, slots=True)
 class NewPerson:
-    """Somebody without an account yet. Without a password they set one by the link that "Forgot?" sends."""
+    """Somebody without an account yet. Without a password they set one by the link that "Forgot?" sends.
+
+    `any_password`: the operator answers for it; no rule is applied.
+    """
 
     email: str
     password: str | None = field(default=None, repr=False)
+    any_password: bool = False
 
 
 def register(person: NewPerson) -> User:
     """Make the account. Raises InvalidValue, and EmailTaken in any case of letters."""
     email = values.email("email", person.email)
-    if person.password is not None:
+    if person.password is not None and not person.any_password:
         check_password("password", person.password, User(email=email))
     try:
         with transaction.atomic():

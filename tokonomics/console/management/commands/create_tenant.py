@@ -59,8 +59,8 @@ class Command(BaseCommand):
 
 def order_of(options: dict[str, Any]) -> TenantOrder:
     """Raises InvalidAmount and CommandError."""
-    if options["monthly_cap"] is None and options["hard_cap"] is not None:
-        raise CommandError("--hard-cap and --no-hard-cap say what happens at --monthly-cap: give that too.")
+    if options["monthly_cap"] is None and options["hard_cap"] is False:
+        raise CommandError("--no-hard-cap says what happens at --monthly-cap: give that too.")
     return TenantOrder(
         name=options["name"],
         owner_email=options["owner_email"],
@@ -108,10 +108,10 @@ def facts(ready: ReadyTenant) -> dict[str, str]:
 def in_words(ready: ReadyTenant) -> str:
     tenant = ready.tenant
     cap = tenant.caps.filter(api_key=None, mode="live").first()
-    what_happens = "requests are refused at it" if cap and cap.hard else "nothing is refused at it"
-    budget = (
-        f"${format_usd(cap.amount)}, {what_happens}" if cap else "none yet: live keys are refused until there is one"
-    )
+    if cap is None:
+        budget = "none yet: live keys are refused until there is one"
+    else:
+        budget = f"${format_usd(cap.amount)}, " + ("hard: nothing passes it" if cap.hard else "only alerts")
     lines = [
         f"{tenant.name} is ready at /t/{tenant.slug}/.",
         "",

@@ -1,0 +1,125 @@
+"""The writes of "how much": the caps. Each is a policy change, so that it holds from the next request on every worker.
+
+`tenant` may be an ordinary one (a change of its own) or the locked one of a change under way: `tenants.policy.within`.
+"""
+
+from budgets.models import Cap
+from budgets.money import MAX_CAP, MAX_CAP_USD, NANO, format_usd
+from budgets.windows import WindowKind
+from tenants import policy
+from tenants.audit import Actor, record
+from tenants.errors import InvalidValue
+from tenants.models import ApiKey, KeyMode, Tenant
+from tenants.services import active_key
+
+STARTING_TEST_BUDGET = 10 * NANO
+
+
+def set_starting_caps(*, tenant: Tenant, actor: Actor) -> Cap:
+    """What every tenant begins with: a hard test budget. A live one it sets itself; till then live keys are refused."""
+    return set_tenant_cap(tenant=tenant, amount=STARTING_TEST_BUDGET, mode=KeyMode.TEST, actor=actor)
+
+
+def set_tenant_cap(
+    *,
+    tenant: Tenant,
+    actor: Actor,
+    amount: int | None = None,
+    hard: bool | None = None,
+    mode: str = KeyMode.LIVE,
+) -> Cap:
+    """The tenant's month: `amount` in nanodollars (0 refuses everything) and the toggle; None leaves as it is.
+
+    Once set it is never removed, for without a budget live keys are refused: who wants no wall turns the toggle off.
+    Raises InvalidValue, also where the toggle is to be set and there is no budget yet; PolicyUnavailable.
+    """
+    with policy.within(tenant) as locked:
+        cap = Cap.objects.filter(tenant=locked, api_key=None, mode=mode, window=WindowKind.MONTH).first()
+        if cap is None and amount is None:
+            raise InvalidValue("monthly_budget_usd", "Set a monthly budget first.")
+        new = cap or Cap(tenant=locked, mode=mode, window=WindowKind.MONTH)
+        label = "test budget a month" if mode == KeyMode.TEST else "budget a month"
+        return _save(new, amount=amount, hard=hard, actor=actor, target=(locked.pk, label))
+
+
+def set_key_cap(
+    *,
+    tenant: Tenant,
+    key_id: str,
+    window: WindowKind,
+    amount: int | None,
+    actor: Actor,
+    hard: bool | None = None,
+) -> Cap | None:
+    """What a key may spend in a month or a day, nanodollars; `amount` None takes the cap away, 0 refuses everything.
+
+    `hard` is one for both caps of a key; None leaves it (a first cap is hard). Raises NotFound, KeyNotActive,
+    InvalidValue, PolicyUnavailable.
+    """
+    with policy.within(tenant) as locked:
+        key = active_key(locked, key_id)
+        caps = {cap.window: cap for cap in Cap.objects.filter(api_key=key)}
+        if hard is None:
+            hard = all(cap.hard for cap in caps.values())
+        cap = caps.pop(window, None)
+        for other in caps.values():
+            _save(other, amount=None, hard=hard, actor=actor, target=_key_target(key, other.window))
+        target = _key_target(key, window)
+        if amount is None:
+            _remove(cap, actor, target)
+            return None
+        new = cap or Cap(tenant=locked, api_key=key, mode=key.mode, window=window)
+        return _save(new, amount=amount, hard=hard, actor=actor, target=target)
+
+
+def set_key_hard(*, tenant: Tenant, key_id: str, hard: bool, actor: Actor) -> None:
+    """Whether a key's caps stop or only alert. Raises InvalidValue where it has none, NotFound, KeyNotActive."""
+    with policy.within(tenant) as locked:
+        key = active_key(locked, key_id)
+        caps = list(Cap.objects.filter(api_key=key))
+        if not caps:
+            raise InvalidValue("hard_cap", "Set a cap for this key first.")
+        for cap in caps:
+            _save(cap, amount=None, hard=hard, actor=actor, target=_key_target(key, cap.window))
+
+
+def _save(cap: Cap, *, amount: int | None, hard: bool | None, actor: Actor, target: tuple[str, str]) -> Cap:
+    is_new = cap.pk is None
+    before = (None, None) if is_new else (format_usd(cap.amount), cap.hard)
+    if amount is not None:
+        cap.amount = _in_range(amount)
+    if hard is not None:
+        cap.hard = hard
+    after = (format_usd(cap.amount), cap.hard)
+    if after != before:
+        cap.save()
+        _record(cap.tenant, actor, target, before, after)
+    return cap
+
+
+def _remove(cap: Cap | None, actor: Actor, target: tuple[str, str]) -> None:
+    if cap is not None:
+        _record(cap.tenant, actor, target, (format_usd(cap.amount), cap.hard), (None, None))
+        cap.delete()
+
+
+def _in_range(amount: int) -> int:
+    if not 0 <= amount <= MAX_CAP:
+        raise InvalidValue("amount", f"Enter an amount from $0.00 to ${MAX_CAP_USD:,}.")
+    return amount
+
+
+def _key_target(key: ApiKey, window: str) -> tuple[str, str]:
+    return key.pk, f"{key.name}, cap a {window}"
+
+
+def _record(
+    tenant: Tenant,
+    actor: Actor,
+    target: tuple[str, str],
+    before: tuple[str | None, bool | None],
+    after: tuple[str | None, bool | None],
+) -> None:
+    """Both amounts, even where only the toggle changed: the row must say what it was turned off for."""
+    changes = {"amount_usd": (before[0], after[0]), "hard": (before[1], after[1])}
+    record(tenant, actor, "cap.changed", target_id=target[0], target=target[1], changes=changes)

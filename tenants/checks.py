@@ -1,0 +1,62 @@
+"""System checks for misconfiguration of secrets.
+
+A fresh clone has none yet and must still be able to `check`, `makemigrations` and `migrate`: there it is a warning.
+With `check --deploy`, and in every process that serves (`require_secrets`), it is an error. A bad key always is.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+
+PLACEHOLDER = "unset-and-refused-by-the-system-check"
+_HINT = (
+    "The first start of `manage.py up` with the embedded Valkey makes it. Otherwise set it in the environment, "
+    "the same on every host."
+)
+
+
+def require_secrets() -> None:
+    """For processes that serve and commands that mint. Raises ImproperlyConfigured with what to do."""
+    problems = [*_missing(), *_bad_keys()]
+    if problems:
+        raise ImproperlyConfigured(" ".join(f"{problem} {hint}" for _, problem, hint in problems))
+
+
+@checks.register("tenants")
+def check_secrets(**kwargs: Any) -> list[checks.CheckMessage]:
+    missing = [checks.Warning(problem, hint=hint, id=f"tenants.W{number}") for number, problem, hint in _missing()]
+    return [*missing, *_errors(_bad_keys())]
+
+
+@checks.register("tenants", deploy=True)
+def check_secrets_for_service(**kwargs: Any) -> Sequence[checks.CheckMessage]:
+    return _errors(_missing())
+
+
+def _errors(problems: Iterable[tuple[str, str, str]]) -> list[checks.CheckMessage]:
+    return [checks.Error(problem, hint=hint, id=f"tenants.E{number}") for number, problem, hint in problems]
+
+
+def _missing() -> Iterable[tuple[str, str, str]]:
+    """Number, problem, hint."""
+    if settings.SECRET_KEY == PLACEHOLDER:
+        yield "001", "TOKONOMICS_SECRET_KEY is not set.", _HINT
+    if not settings.ENCRYPTION_KEYS:
+        yield "002", "TOKONOMICS_ENCRYPTION_KEYS is not set.", _HINT
+
+
+def _bad_keys() -> Iterable[tuple[str, str, str]]:
+    for position, key in enumerate(settings.ENCRYPTION_KEYS, start=1):
+        try:
+            Fernet(key)
+        except ValueError:
+            problem = f"Key {position} of TOKONOMICS_ENCRYPTION_KEYS is not a Fernet key."
+            yield (
+                "003",
+                problem,
+                "A Fernet key is 32 random bytes in URL-safe base64: 44 characters. Separate by commas.",
+            )
