@@ -1,7 +1,7 @@
 """Money as integers: 1 USD is 1,000,000,000 nanodollars. No float comes near an amount.
 
-Amounts that take part in the ledger stay below 2**53, because Redis computes Lua numbers as doubles; the largest cap that
-a person can set is therefore $9,000,000.
+Amounts that take part in the ledger stay below 2**53, because Redis computes Lua numbers as doubles; the largest cap
+that a person can set is therefore $9,000,000.
 """
 
 import re

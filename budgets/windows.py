@@ -15,7 +15,10 @@ class WindowKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One day or month: `suffix` ends its Redis keys (`2026-11-24`, `2026-11`); `start` and `end` are epoch seconds, end exclusive."""
+    """One day or month: `suffix` ends its Redis keys (`2026-11-24`, `2026-11`).
+
+    `start` and `end` are epoch seconds, end exclusive.
+    """
 
     kind: WindowKind
     suffix: str

@@ -97,7 +97,7 @@ def quote(
     never below `least_output` (a thinking budget, say), and may shrink to the larger of `floor` and `least_output`.
     `extra_output`: output tokens per choice that may be billed beyond the limit. `fees`: nanodollars, known to the
     adapter; `web_searches`: the most that carry the model's own fee. `service_tier`: as sent; the standard one where
-    none is. `retention`: the longest prompt cache entry that the request can write. `model_calls`: how often the
+    none is, and beside any other, which may be full. `retention`: the longest prompt cache entry that the request can write. `model_calls`: how often the
     provider may run the model. Raises NotPriceable for audio or searches without a rate, ValueError for a negative
     number.
     """
@@ -116,7 +116,7 @@ def quote(
             + (fees + rates.fees(web_searches)) * TOKENS_PER_RATE,
             per_output_token=choices * rates.dearest_output(audio=audio),
         )
-        for ladder in model.ladders(service_tier)
+        for ladder in model.ladders_ahead(service_tier)
         for rates, most_input in ladder.reachable(input_tokens)
     )
     return Quote(

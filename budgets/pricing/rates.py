@@ -136,11 +136,16 @@ class Model:
     output_published: bool = False
 
     def ladders(self, service_tier: str = "") -> tuple[PriceLadder, ...]:
-        """The ladders that a request of this tier may be billed on: one, or all where the tier is not known."""
+        """The ladders that a reply of this tier may be billed on: one, or all where the tier is not known."""
         if service_tier in STANDARD_TIERS:
             return (self.standard,)
         named = self.tiers.get(service_tier)
         return (named,) if named is not None else (self.standard, *self.tiers.values())
+
+    def ladders_ahead(self, service_tier: str = "") -> tuple[PriceLadder, ...]:
+        """The ladders that a request sent with this tier may end on: the standard one, too, should the tier be full."""
+        named = self.ladders(service_tier)
+        return named if self.standard in named else (self.standard, *named)
 
     def offers(self, service_tier: str) -> bool:
         """Whether the price data names this tier. An adapter refuses one that it does not (`auto` aside)."""
