@@ -97,9 +97,9 @@ def quote(
     never below `least_output` (a thinking budget, say), and may shrink to the larger of `floor` and `least_output`.
     `extra_output`: output tokens per choice that may be billed beyond the limit. `fees`: nanodollars, known to the
     adapter; `web_searches`: the most that carry the model's own fee. `service_tier`: as sent; the standard one where
-    none is, and beside any other, which may be full. `retention`: the longest prompt cache entry that the request can write. `model_calls`: how often the
-    provider may run the model. Raises NotPriceable for audio or searches without a rate, ValueError for a negative
-    number.
+    none is, and beside any other, which may be full. `retention`: the longest prompt cache entry that the request can
+    write. `model_calls`: how often the provider may run the model. Raises NotPriceable for audio or searches without
+    a rate, ValueError for a negative number.
     """
     retention = Retention(retention)
     if min(input_tokens, client_limit or 0, default_limit, floor, least_output, extra_output, fees, web_searches) < 0:
