@@ -157,6 +157,6 @@ class Decoder:
         if self._inflater is None:
             return data
         try:
-            return self._inflater.decompress(data)
+            return bytes(self._inflater.decompress(data))
         except zlib.error as error:
             raise UnreadableReply(str(error)) from error

@@ -6,5 +6,5 @@ from proxy import views
 
 urlpatterns = [
     path("v1/models", views.models),
-    re_path(r"^v1(beta)?(/.*)?$", views.metered),
+    re_path(r"^v1(?:beta)?(?:/.*)?$", views.metered),
 ]

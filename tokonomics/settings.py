@@ -141,6 +141,10 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {"task": "budgets.tasks.sweep", "schedule": 5.0, "options": {"expires": 5.0}},
+    "sweep-all": {"task": "budgets.tasks.sweep_all", "schedule": 3600.0, "options": {"expires": 3600.0}},
+}
 
 # --- The ledger ------------------------------------------------------------------------------------------------------
 LEDGER_TIMEOUT = env.float("TOKONOMICS_LEDGER_TIMEOUT", default=0.5)  # seconds, connect and read
