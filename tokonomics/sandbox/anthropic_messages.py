@@ -16,7 +16,7 @@ from tokonomics.sandbox.toolcall import Tool, ToolCall, objects_in
 
 
 class Message:
-    """One answer of the model: a thinking block where it reasons, then a text or tool_use block."""
+    """One answer of the model: a thinking block where it reasons, then a tool_use block, or text if there is any."""
 
     def __init__(self, *, model: str, generation: Generation, instructions: Instructions, tool: Tool | None) -> None:
         self.generation = generation
@@ -41,10 +41,11 @@ class Message:
         tokens = self.generation.tokens
         usage = reported_usage(tokens.produced(min(1, tokens.output)), self.instructions)
         yield _event("message_start", message=self._message([], None, usage))
-        last = len(self._content()) - 1
+        yield _event("ping")
         if self.thoughts:
             yield from self._thinking_events()
-        yield from self._final_block_events(last)
+        if self.call or self.words:
+            yield from self._final_block_events(index=1 if self.thoughts else 0)
         closing: dict[str, Any] = {"delta": {"stop_reason": self.stop_reason, "stop_sequence": None}}
         usage = reported_usage(tokens, self.instructions)
         if usage is not None:
@@ -69,7 +70,6 @@ class Message:
             pieces = toolcall.pieces(self.call.arguments_json(), len(steps))
             deltas = [{"type": "input_json_delta", "partial_json": piece} for piece in pieces]
         yield _event("content_block_start", index=index, content_block=block)
-        yield _event("ping")
         for delta, (_, made) in zip(deltas, steps, strict=True):
             yield _event("content_block_delta", made, index=index, delta=delta)
         yield _event("content_block_stop", index=index)
@@ -86,8 +86,10 @@ class Message:
             blocks.append({"type": "thinking", "thinking": "".join(self.thoughts), "signature": self._signature()})
         if self.call:
             use = {"type": "tool_use", "id": self.call.id, "name": self.call.name, "input": self.call.arguments}
-            return [*blocks, use]
-        return [*blocks, {"type": "text", "text": "".join(self.words)}]
+            blocks.append(use)
+        elif self.words:
+            blocks.append({"type": "text", "text": "".join(self.words)})
+        return blocks
 
     def _message(
         self, content: list[dict[str, Any]], stop_reason: str | None, usage: dict[str, Any] | None
