@@ -1,0 +1,121 @@
+"""A provider's reply while it arrives: what the connection puts in on one side, the caller takes out on the other."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import httpx
+
+
+class Source(Protocol):
+    """What a reply asks of the connection that it arrives on."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def expect_body(self) -> None: ...
+    def buffer_emptied(self) -> None: ...
+    def abandon(self, reason: Exception) -> None: ...
+
+
+class Reply:
+    """Status and headers (names in lower case) at once, the body as it arrives and as received: nothing is decoded.
+
+    Read it to its end or `aclose` it. A failure is raised once what arrived before it has been read: ReadTimeout,
+    ReadError, WriteError or RemoteProtocolError of httpx; StreamClosed for who reads on after `aclose`.
+    """
+
+    __slots__ = ("_buffered", "_chunks", "_ended", "_failure", "_source", "_waiter", "headers", "status")
+
+    def __init__(self, source: Source) -> None:
+        self.status = 0  # until the head has arrived
+        self.headers: list[tuple[bytes, bytes]] = []
+        self._source: Source | None = source  # None once the exchange is over, well or badly
+        self._chunks: list[bytes] = []
+        self._buffered = 0
+        self._ended = False
+        self._failure: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the reply came to its proper end and every byte of it has been read."""
+        return self._ended and not self._chunks
+
+    async def next_chunk(self) -> bytes | None:
+        """What has arrived since the last call; waits for at least one byte. None at the end."""
+        while not self._chunks:
+            if self._source is None:
+                if self._failure is not None:
+                    raise self._failure
+                return None
+            self._source.expect_body()
+            await self._news(self._source)
+        return self._take()
+
+    async def read(self, limit: int) -> bytes:
+        """The rest of the body. A body longer than `limit` comes in part, more than `limit`, and is not `complete`."""
+        if self._ended:
+            return self._take() if self._chunks else b""
+        parts: list[bytes] = []
+        size = 0
+        while size <= limit and (chunk := await self.next_chunk()) is not None:
+            parts.append(chunk)
+            size += len(chunk)
+        return b"".join(parts)
+
+    async def aclose(self) -> None:
+        """Give up what has not arrived; that closes the connection. A reply that has arrived whole stays readable."""
+        if self._source is not None:
+            self._source.abandon(httpx.StreamClosed())
+
+    async def wait_for_head(self) -> None:
+        """Return once `status` and `headers` are there; raise what kept them from arriving."""
+        if self._source is not None:
+            await self._news(self._source)
+        if not self.status and self._failure is not None:
+            raise self._failure
+
+    async def _news(self, source: Source) -> None:
+        self._waiter = source.loop.create_future()
+        try:
+            await self._waiter
+        except asyncio.CancelledError:
+            await self.aclose()  # nobody may be left to do it
+            raise
+        finally:
+            self._waiter = None
+
+    def _take(self) -> bytes:
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self._buffered = 0
+        if self._source is not None:
+            self._source.buffer_emptied()
+        return data
+
+    # The connection's side.
+
+    def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status = status
+        self.headers = headers
+        self._wake()
+
+    def feed(self, data: bytes) -> int:
+        """Add a piece of body; answers how many bytes wait to be read."""
+        self._chunks.append(data)
+        self._buffered += len(data)
+        self._wake()
+        return self._buffered
+
+    def end(self, failure: Exception | None = None) -> None:
+        """The last word: the reply has arrived whole, or `failure` is why it will not."""
+        self._source = None
+        self._failure = failure
+        self._ended = failure is None
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
