@@ -54,9 +54,5 @@ def _bad_keys() -> Iterable[tuple[str, str, str]]:
         try:
             Fernet(key)
         except ValueError:
-            problem = f"Key {position} of TOKONOMICS_ENCRYPTION_KEYS is not a Fernet key."
-            yield (
-                "003",
-                problem,
-                "A Fernet key is 32 random bytes in URL-safe base64: 44 characters. Separate by commas.",
-            )
+            hint = "A Fernet key is 32 random bytes in URL-safe base64; several are separated by commas."
+            yield "003", f"Key {position} of TOKONOMICS_ENCRYPTION_KEYS is not a Fernet key.", hint
