@@ -86,6 +86,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "axes.middleware.AxesMiddleware",
+    "tokonomics.console.errors.LedgerOutOfReach",
 ]
 
 TEMPLATES = [
@@ -98,6 +99,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "tokonomics.console.context.public",
             ]
         },
     }
@@ -178,14 +180,15 @@ AUTHENTICATION_BACKENDS = [
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "tokonomics.console.passwords.LongEnough", "OPTIONS": {"min_length": 12}},
+    {"NAME": "tokonomics.console.passwords.NotCommon"},
+    {"NAME": "tokonomics.console.passwords.NotYourself", "OPTIONS": {"user_attributes": ("email",)}},
 ]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+CSRF_FAILURE_VIEW = "tokonomics.console.errors.csrf_refused"
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -193,10 +196,34 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if EMAIL_URL else "none"
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_ADAPTER = "tokonomics.console.accounts.AccountAdapter"
+ACCOUNT_FORMS = {
+    "login": "tokonomics.console.accounts.LoginForm",
+    "signup": "tokonomics.console.accounts.SignupForm",
+    "reset_password": "tokonomics.console.accounts.ResetPasswordForm",
+    "reset_password_from_key": "tokonomics.console.accounts.ResetPasswordKeyForm",
+    "change_password": "tokonomics.console.accounts.ChangePasswordForm",
+    "set_password": "tokonomics.console.accounts.SetPasswordForm",
+    "reauthenticate": "tokonomics.console.accounts.ReauthenticateForm",
+}
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+# Wrong passwords are counted by django-axes, for one account from one address; this is the bound of one address.
+ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip"}
+MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "Tokonomics"
+MFA_TOTP_TOLERANCE = 1  # a code of the half minute before still counts
+MFA_ALLOW_UNVERIFIED_EMAIL = not EMAIL_URL  # without mail nobody could ever be verified
 AXES_FAILURE_LIMIT = env.int("TOKONOMICS_LOGIN_FAILURES", default=10)
 AXES_COOLOFF_TIME = 1  # hours
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_USERNAME_FORM_FIELD = "login"
+AXES_USERNAME_CALLABLE = "tokonomics.console.accounts.login_name"
+AXES_LOCKOUT_CALLABLE = "tokonomics.console.accounts.locked_out"
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # so that "until 10:42" stays true
+AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
 SIGNUP_OPEN = env.bool("TOKONOMICS_SIGNUP_OPEN", default=True)
 
@@ -212,6 +239,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = None  # nothing is collected: WhiteNoise serves the files where they are
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/vendor/[a-z-]+-\d+\.\d+\.\d+/"  # the version is in the folder's name
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -2,10 +2,19 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
-from tokonomics.console import health
+from tokonomics.console import errors, health, views_public, views_start
+
+handler403, handler404, handler500 = errors.forbidden, errors.not_found, errors.failed
 
 urlpatterns = [
+    path("", views_public.landing, name="landing"),
+    path("theme/", views_public.theme, name="theme"),
+    path("signup/", views_public.signup, name="account_signup"),
+    path("register/", RedirectView.as_view(pattern_name="account_signup", query_string=True)),
+    path("register", RedirectView.as_view(pattern_name="account_signup", query_string=True)),
+    path("t/<slug:slug>/start/", views_start.start, name="start"),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("admin/", admin.site.urls),

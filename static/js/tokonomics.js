@@ -64,6 +64,22 @@
       },
     }));
 
+    /** The second step of a sign-up: the button says the amount that is typed. */
+    window.Alpine.data("budget", () => ({
+      typed: "",
+      init() {
+        const input = this.$root.querySelector("input[name=amount]");
+        this.typed = input.value;
+        input.addEventListener("input", () => { this.typed = input.value; });
+      },
+      get label() {
+        const plain = this.typed.replace(/[$,\s]/g, "");
+        if (!/^\d{1,7}(\.\d{1,2})?$/.test(plain)) return "Set the budget";
+        return `Set ${Number(plain).toLocaleString("en-US", { style: "currency", currency: "USD" })}`;
+      },
+      button: { "x-text"() { return this.label; } },
+    }));
+
     /** `<div x-data="copy">` around `[data-copy]` (its text is copied) and a button `x-bind="button"`. */
     window.Alpine.data("copy", () => ({
       done: false,

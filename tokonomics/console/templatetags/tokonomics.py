@@ -55,9 +55,9 @@ def on_day(when: datetime) -> SafeString:
 
 
 @register.simple_tag
-def field_input(field: BoundField) -> SafeString:
+def field_input(field: BoundField, hint: str = "") -> SafeString:
     """A field's input with its hint and error tied to it, as `_field.html` names them."""
-    ids = [f"{field.id_for_label}-hint"] if field.help_text else []
+    ids = [f"{field.id_for_label}-hint"] if hint or field.help_text else []
     attributes: dict[str, Any] = {}
     if field.errors:
         ids.append(f"{field.id_for_label}-error")
