@@ -46,7 +46,10 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(result))
             return
         for row in result["scopes"]:
-            line = "{tenant_id}  {scope:24} {window:10}  Redis ${redis_spent_usd}  ledger ${ledger_spent_usd}  held ${held_usd}"
+            line = (
+                "{tenant_id}  {scope:24} {window:10}  "
+                "Redis ${redis_spent_usd}  ledger ${ledger_spent_usd}  held ${held_usd}"
+            )
             self.stdout.write(
                 line.format(**row) + ("" if row["ok"] else f"  DIFFERS by {row['difference_nanodollars']} n$")
             )
