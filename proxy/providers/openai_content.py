@@ -103,8 +103,8 @@ def _read_image(image: Any, content: Content, where: str, allowed: Set[str]) -> 
     url, detail = image.get("url"), fields.optional_text(image.get("detail"), f"{where}.image_url.detail")
     if type(url) is not str:
         fields.refuse(f"{where}.image_url.url", "An image needs a URL.")
-    size = data_url_size(url) or (None, None)
-    content.images.append(Image(*size, detail=detail or "auto"))
+    width, height = data_url_size(url) or (None, None)
+    content.images.append(Image(width, height, detail or "auto"))
 
 
 def _read_tools(tools: Any, content: Content, allowed: Set[str]) -> None:

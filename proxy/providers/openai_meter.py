@@ -13,7 +13,7 @@ from proxy.sse import Decoder, Event, EventTooLarge
 
 _DONE = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
 # With a choice in it, a chunk is not the one that carries nothing but usage. (Inside strings quotes are escaped.)
-_HAS_CHOICE = re.compile(rb'"choices"\s*:\s*\[\s*[^\s\]]')
+_HAS_CHOICE = re.compile(rb'data:[^\r\n]*"choices"\s*:\s*\[\s*[^\s\]]')
 _LONGEST_USAGE_CHUNK = 16 * 1024
 
 
@@ -120,7 +120,7 @@ def _may_hold_usage(data: bytes) -> bool:
 
 
 def _may_be_usage_chunk(pending: bytearray) -> bool:
-    return 0 < len(pending) < _LONGEST_USAGE_CHUNK and not _HAS_CHOICE.search(pending)
+    return 0 < len(pending) < _LONGEST_USAGE_CHUNK and not _HAS_CHOICE.match(pending)
 
 
 def read_usage(usage: dict[str, Any], service_tier: str, retention: Retention) -> Usage:
