@@ -1,0 +1,372 @@
+"""From the journal to rows, and from rows back to counters: P3, P4 and P6 on a real Valkey and a real database."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from django.db import DatabaseError, transaction
+
+from budgets import journal, keyspace, recovery
+from budgets.inflight import InFlight
+from budgets.lanes import Lane
+from budgets.ledger import CapExceeded, Counter, Ledger, LedgerOpening, Request, Reservation, hold_id
+from budgets.models import Cap, Crossing, DailySpend, JournalCursor, UsageRecord
+from tenants import store as blocking
+from tenants.models import ApiKey, Tenant
+from tests.support.valkey import ValkeyServer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+USD = 1_000_000_000
+
+
+class Scene:
+    """One tenant with one key under a cap, a worker, and short ways to say what happens."""
+
+    def __init__(self, lane: Lane, tenant: Tenant, key: ApiKey) -> None:
+        self.lane, self.tenant, self.key = lane, tenant, key
+        self.ledger = Ledger(lane, "worker", lease_seconds=60)
+        self.inflight = InFlight(self.ledger, nudge=lambda tenants: None)
+
+    def counters(self) -> tuple[Counter, ...]:
+        windows, tenant, key = self.ledger.windows(), self.tenant.pk, self.key.pk
+        month, day = windows.month, windows.day
+        return (
+            Counter("tenant", month, keyspace.tenant_counter(tenant, "live", month.suffix), 10 * USD, True),
+            Counter("api_key", month, keyspace.key_counter(tenant, key, month.suffix), None, False),
+            Counter("api_key", day, keyspace.key_counter(tenant, key, day.suffix), None, False),
+        )
+
+    async def reserve(self, amount: int, ledger: Ledger | None = None) -> Reservation:
+        request = Request(
+            self.tenant.pk, self.key.pk, "live", "openai", "gpt-4o", "/chat/completions", "u1", True, (("input", 5),)
+        )
+        reservation = await (ledger or self.ledger).reserve(
+            request,
+            self.counters(),
+            day=self.ledger.windows().day,
+            version=1,
+            least=amount,
+            most=amount,
+            hold=hold_id(),
+        )
+        self.inflight.opened(reservation)
+        return reservation
+
+    async def spend(self, cost: int, held: int = USD, **ending: Any) -> Reservation:
+        reservation = await self.reserve(held)
+        body = {"status": "settled", "usage": {"input_tokens": 7}, "in": 7, "out": 3, "http": 200, "ms": 12} | ending
+        self.inflight.settle(reservation, cost, orjson.dumps(body))
+        await asyncio.sleep(0.02)
+        return reservation
+
+    async def state(self) -> tuple[int, int]:
+        spent, held = await self.lane.command("HMGET", self.counters()[0].key, "spent", "held")
+        return int(spent or 0), int(held or 0)
+
+    async def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+
+def found() -> tuple[Tenant, ApiKey]:
+    tenant = Tenant.objects.create(slug="fernhill", name="Fernhill Labs")
+    key = ApiKey.objects.create(tenant=tenant, name="bot", prefix="tk_live_x", last_four="abcd", digest="d" * 64)
+    Cap.objects.create(tenant=tenant, window="month", amount=10 * USD)
+    return tenant, key
+
+
+@asynccontextmanager
+async def scene_on(server: ValkeyServer) -> AsyncIterator[Scene]:
+    tenant, key = await asyncio.to_thread(found)
+    await asyncio.to_thread(recovery.open_ledger, tenant.pk)
+    lane = Lane(server.url, timeout=1)
+    await lane.command("PING")
+    yield Scene(lane, tenant, key)
+    await lane.aclose()
+
+
+@pytest.fixture
+async def scene(store: ValkeyServer, transactional_db: None) -> AsyncIterator[Scene]:
+    async with scene_on(store) as made:
+        yield made
+
+
+async def settled(scene: Scene) -> recovery.Audit:
+    """Drained and audited: nothing open, nothing left in the journal."""
+    await scene(journal.drain, scene.tenant.pk)
+    audit = await scene(recovery.audit, scene.tenant.pk)
+    assert audit.ok, [scope for scope in audit.scopes if not scope.ok]
+    assert (audit.open_holds, audit.journal_lag) == ([], 0)
+    return audit
+
+
+# --- The drain ------------------------------------------------------------------------------------------------------
+
+
+async def test_each_ending_becomes_one_row_with_its_rollup(scene: Scene) -> None:
+    spent = await scene.spend(123_456_789)
+    refused = await scene.reserve(USD)
+    scene.inflight.release(refused, orjson.dumps({"status": "provider_error", "http": 400, "ms": 5}))
+    await asyncio.sleep(0.02)
+    await settled(scene)
+    row = await UsageRecord.objects.aget(pk=spent.id)
+    assert (row.cost, row.held, row.status, row.input_tokens, row.output_tokens) == (123_456_789, USD, "settled", 7, 3)
+    assert (row.model, row.end_user, row.stream, row.price) == ("gpt-4o", "u1", True, {"input": 5})
+    assert (row.day, row.http_status, row.duration_ms) == (row.reserved_at.date(), 200, 12)
+    given_back = await UsageRecord.objects.aget(pk=refused.id)
+    assert (given_back.cost, given_back.status, given_back.http_status) == (0, "provider_error", 400)
+    rollup = await DailySpend.objects.aget()
+    assert (rollup.cost, rollup.requests, rollup.input_tokens, rollup.output_tokens) == (123_456_789, 2, 7, 3)
+
+
+async def test_an_entry_that_is_read_twice_counts_once(scene: Scene) -> None:
+    await scene.spend(USD)
+    await scene(journal.drain, scene.tenant.pk)
+    entries = await scene.spend(USD // 2)
+    before = await JournalCursor.objects.aget()
+
+    def crash_before_the_trim() -> None:
+        original, journal.acknowledge = journal.acknowledge, lambda *args: None
+        try:
+            journal.drain(scene.tenant.pk)
+        finally:
+            journal.acknowledge = original
+
+    await scene(crash_before_the_trim)
+    assert await scene(journal.lag, scene.tenant.pk) == 1
+    await scene(journal.drain, scene.tenant.pk)
+    await JournalCursor.objects.filter(tenant=scene.tenant).aupdate(last_id=before.last_id)  # and a cursor put back
+    await scene(journal.drain, scene.tenant.pk)
+    assert await UsageRecord.objects.filter(pk=entries.id).acount() == 1
+    assert (await DailySpend.objects.aget()).cost == USD + USD // 2
+
+
+async def test_a_drain_that_fails_half_way_writes_nothing_and_loses_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.spend(USD)
+
+    def fail(batch: journal.Batch) -> None:
+        raise DatabaseError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "_record_crossings", fail)
+        with pytest.raises(DatabaseError):
+            await scene(journal.drain, scene.tenant.pk)
+    assert (await UsageRecord.objects.acount(), await DailySpend.objects.acount()) == (0, 0)
+    await settled(scene)
+    assert (await DailySpend.objects.aget()).cost == USD
+
+
+async def test_parallel_drains_of_one_tenant_count_each_entry_once(scene: Scene) -> None:
+    for _ in range(20):
+        await scene.spend(USD // 100, held=USD // 10)
+    await asyncio.gather(*[scene(journal.drain, scene.tenant.pk) for _ in range(4)])
+    await settled(scene)
+    assert (await UsageRecord.objects.acount(), (await DailySpend.objects.aget()).cost) == (20, USD // 5)
+
+
+async def test_thresholds_are_crossed_once_each(scene: Scene) -> None:
+    for cost in (6, 3, 1):
+        await scene.spend(cost * USD, held=cost * USD)
+        await scene(journal.drain, scene.tenant.pk)
+        await scene(journal.drain, scene.tenant.pk)
+    percents = [crossing.threshold_percent async for crossing in Crossing.objects.order_by("threshold_percent")]
+    assert percents == [50, 80, 95, 100]
+
+
+async def test_the_first_refusal_crosses_one_hundred_percent(scene: Scene) -> None:
+    for _ in range(2):
+        with pytest.raises(CapExceeded):
+            await scene.reserve(11 * USD)
+    await scene(journal.drain, scene.tenant.pk)
+    crossing = await Crossing.objects.aget()
+    assert (crossing.threshold_percent, crossing.by_refusal, crossing.spent) == (100, True, 0)
+
+
+# --- Leases ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_vanished_worker_is_charged_at_its_hold_and_corrected_if_it_comes_back(scene: Scene) -> None:
+    dying = Ledger(scene.lane, "dying", lease_seconds=0)
+    lost = await scene.reserve(USD, dying)
+    await asyncio.sleep(0.01)
+    assert await scene(recovery.end_leases, scene.tenant.pk) == 1
+    await scene(journal.drain, scene.tenant.pk)
+    row = await UsageRecord.objects.aget(pk=lost.id)
+    assert (row.cost, row.status) == (USD, "lease_ended")
+    assert await scene.state() == (USD, 0)
+    scene.inflight.settle(lost, USD // 4, orjson.dumps({"status": "settled", "in": 9, "out": 1}))
+    await asyncio.sleep(0.02)
+    await settled(scene)
+    row = await UsageRecord.objects.aget(pk=lost.id)
+    assert (row.cost, row.status, row.flags, row.input_tokens) == (USD // 4, "settled", ["corrected"], 9)
+    rollup = await DailySpend.objects.aget()
+    assert (rollup.cost, rollup.requests, rollup.input_tokens) == (USD // 4, 1, 9)
+
+
+# --- A store that was lost ------------------------------------------------------------------------------------------
+
+
+async def test_flushall_loses_no_spend_and_admits_only_after_every_worker_has_shown_its_holds(
+    scene: Scene, store: ValkeyServer, settings: Any
+) -> None:
+    settings.LEDGER_GRACE_SECONDS = 1.0
+    await scene.spend(2 * USD, held=2 * USD)
+    await scene(journal.drain, scene.tenant.pk)
+    await scene.spend(3 * USD, held=3 * USD)  # not drained yet
+    flying = await scene.reserve(4 * USD)
+    store.flushall()
+    await scene.inflight._pulse()
+    assert await scene.state() == (5 * USD, 4 * USD)
+    with pytest.raises(LedgerOpening):
+        await scene.reserve(USD)
+    await asyncio.sleep(1.05)
+    with pytest.raises(CapExceeded):
+        await scene.reserve(2 * USD)
+    scene.inflight.settle(flying, USD, b"{}")
+    await asyncio.sleep(0.02)
+    audit = await settled(scene)
+    assert max(scope.ledger_spent for scope in audit.scopes) == 6 * USD
+
+
+async def test_a_store_restored_from_an_older_snapshot_is_rebuilt_from_the_ledger(
+    own_valkey: ValkeyServer, transactional_db: None
+) -> None:
+    async with scene_on(own_valkey) as scene:
+        await scene.spend(USD)
+        await scene(journal.drain, scene.tenant.pk)
+        own_valkey.cli("BGREWRITEAOF")
+        await asyncio.sleep(0.3)
+        old = own_valkey.folder.parent / "old"
+        await scene(own_valkey.stop)
+        await scene(lambda: shutil.copytree(own_valkey.folder, old))
+        await scene(own_valkey.start)
+        await scene.inflight.recover(scene.tenant.pk)
+        await asyncio.sleep(2.5)
+        await scene.spend(4 * USD, held=4 * USD)
+        await scene(journal.drain, scene.tenant.pk)
+        await scene(own_valkey.kill)
+        await scene(lambda: shutil.rmtree(own_valkey.folder))
+        await scene(lambda: shutil.copytree(old, own_valkey.folder))
+        await scene(own_valkey.start)
+        await scene.inflight.recover(scene.tenant.pk)
+        assert await scene.state() == (5 * USD, 0)
+        await settled(scene)
+
+
+async def test_a_crash_of_the_store_keeps_holds_and_journal(own_valkey: ValkeyServer, transactional_db: None) -> None:
+    async with scene_on(own_valkey) as scene:
+        await scene.spend(USD)
+        flying = await scene.reserve(2 * USD)
+        await asyncio.sleep(1.2)  # the append-only file is written out every second
+        await scene(own_valkey.kill)
+        await scene(own_valkey.start)
+        await scene.inflight.recover(scene.tenant.pk)
+        assert await scene.state() == (USD, 2 * USD)
+        scene.inflight.settle(flying, 2 * USD, b"{}")
+        await asyncio.sleep(0.05)
+        await settled(scene)
+        assert (await DailySpend.objects.aget(end_user="u1")).cost == 3 * USD
+
+
+async def test_rebuilding_counts_undrained_entries_and_open_holds(scene: Scene) -> None:
+    await scene.spend(USD)
+    await scene.reserve(2 * USD)
+    assert await scene(recovery.rebuild, scene.tenant.pk, force=True)
+    assert await scene.state() == (USD, 2 * USD)
+
+
+async def test_a_settle_that_the_store_forgot_but_the_database_knows_is_not_charged_again(
+    scene: Scene, store: ValkeyServer, settings: Any
+) -> None:
+    settings.LEDGER_GRACE_SECONDS = 0.0
+    await scene.spend(3 * USD, held=3 * USD)
+    await scene(journal.drain, scene.tenant.pk)  # drained, but the worker has not heard of it yet
+    store.flushall()
+    await scene.inflight._pulse()
+    assert await scene.state() == (3 * USD, 0)
+    await settled(scene)
+
+
+async def test_new_entries_come_after_the_cursor_even_when_the_clock_of_the_store_went_back(
+    scene: Scene, store: ValkeyServer, settings: Any
+) -> None:
+    settings.LEDGER_GRACE_SECONDS = 0.0
+    await scene.spend(USD)
+    await scene(journal.drain, scene.tenant.pk)
+    ahead = f"{int((scene.lane.now() + 86_400) * 1000)}-0"
+    await JournalCursor.objects.filter(tenant=scene.tenant).aupdate(last_id=ahead)
+    store.flushall()
+    await scene.inflight.recover(scene.tenant.pk)
+    await scene.spend(USD)
+    await settled(scene)
+    assert (await DailySpend.objects.aget()).cost == 2 * USD
+
+
+# --- The audit -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_audit_sees_drift_and_mends_it_by_the_difference(scene: Scene) -> None:
+    await scene.spend(USD)
+    key = scene.counters()[0].key
+    await scene.lane.command("HINCRBY", key, "spent", 5)
+    await scene.lane.command("HINCRBY", key, "held", 7)
+    audit = await scene(recovery.audit, scene.tenant.pk)
+    [wrong] = [scope for scope in audit.scopes if not scope.ok]
+    assert (wrong.place.scope, wrong.difference) == ("tenant", 12)
+    assert await scene(recovery.mend, audit) == 2
+    await settled(scene)
+
+
+async def test_the_audit_holds_while_money_moves(scene: Scene) -> None:
+    async def busy() -> None:
+        for _ in range(40):
+            await scene.spend(USD // 1000, held=USD // 100)
+
+    async def look() -> None:
+        for _ in range(8):
+            audit = await scene(recovery.audit, scene.tenant.pk)
+            assert audit.ok, [scope for scope in audit.scopes if not scope.ok]
+            await scene(journal.drain, scene.tenant.pk)
+
+    await asyncio.gather(busy(), look())
+    await settled(scene)
+
+
+async def test_a_month_boundary_leaves_the_old_window_its_own_spend(scene: Scene) -> None:
+    spent = await scene.spend(USD)
+    await scene(journal.drain, scene.tenant.pk)
+    await UsageRecord.objects.filter(pk=spent.id).aupdate(day=spent_day(scene) - timedelta(days=40))
+    await DailySpend.objects.aupdate(day=spent_day(scene) - timedelta(days=40))
+    assert await scene(recovery.rebuild, scene.tenant.pk, force=True)
+    assert await scene.state() == (0, 0)
+
+
+def spent_day(scene: Scene) -> Any:
+    return scene.ledger.windows().day.first_day
+
+
+def test_the_blocking_client_learns_the_server_of_each_connection(own_valkey: ValkeyServer) -> None:
+    first = blocking.client().info("server")["run_id"]
+    own_valkey.stop()
+    own_valkey.start()
+    with transaction.atomic():
+        pass
+    from tenants.store import Script
+
+    echo = own_valkey.folder / "echo.lua"
+    echo.write_text("return ARGV[1]")
+    seen = None
+    for _ in range(3):
+        try:
+            seen = blocking.run(Script(echo), ["k"], []).decode()
+            break
+        except blocking.StoreUnavailable:
+            continue
+    assert seen == blocking.client().info("server")["run_id"] != first
