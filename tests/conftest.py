@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.provider import ProviderMock
+from tests.support.stack import ProductStack
 from tests.support.valkey import ValkeyServer
 
 
@@ -49,3 +51,53 @@ def _lent(server: ValkeyServer) -> Iterator[ValkeyServer]:
     client.reset()
     yield server
     client.reset()
+
+
+# --- The whole product -----------------------------------------------------------------------------------------------
+@pytest.fixture(scope="session")
+def provider_mock() -> Iterator[ProviderMock]:
+    """The providers of the shared stack; use `stack.provider`."""
+    with ProviderMock() as mock:
+        yield mock
+
+
+@pytest.fixture(scope="session")
+def shared_stack(tmp_path_factory: pytest.TempPathFactory, provider_mock: ProviderMock) -> Iterator[ProductStack]:
+    """One product for all tests that do not stop it; use `stack`."""
+    running = ProductStack(tmp_path_factory.mktemp("stack"), provider=provider_mock)
+    yield running
+    if running.running():
+        assert running.stop() == 0, running.output()
+
+
+@pytest.fixture
+def stack(shared_stack: ProductStack) -> ProductStack:
+    """The product with two web processes, up and ready, its providers answering as they do by default. Data of earlier
+    tests is still there: make a tenant of your own."""
+    assert shared_stack.provider is not None
+    shared_stack.provider.script(None)
+    shared_stack.provider.gate.set()
+    shared_stack.provider.wait_idle()
+    shared_stack.provider.record.reset()
+    if not shared_stack.running():
+        shared_stack.start()
+    return shared_stack
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[ProductStack]:
+    """A product that is not started yet, with providers of its own, for tests that stop, kill or configure it
+    (`own_stack.env`)."""
+    with ProviderMock() as mock:
+        mine = ProductStack(tmp_path / "stack", provider=mock)
+        yield mine
+        if mine.running():
+            mine.kill()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of the whole product run in one xdist worker, one after the other: it is one stack, and two cores."""
+    for item in items:
+        if {"shared_stack", "own_stack"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.stack)
+            item.add_marker(pytest.mark.xdist_group("stack"))

@@ -1,0 +1,130 @@
+"""`manage.py up`: one command brings everything up, and takes everything down again."""
+
+import signal
+import socket
+import stat
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.processes import alive, descendants_of, send, wait_until
+from tests.support.stack import ProductStack
+
+PARTS = {"web", "worker", "beat", "sandbox", "valkey"}
+
+
+def test_a_fresh_data_directory_comes_up_with_every_part_and_answers(stack: ProductStack) -> None:
+    assert set(stack.parts().values()) == PARTS
+    assert httpx.get(stack.base_url + "/healthz").json() == {"status": "ok"}
+    ready = httpx.get(stack.base_url + "/readyz")
+    assert ready.status_code == 200
+    assert ready.json() == {
+        "ready": True,
+        "redis": {"ok": True, "maxmemory_policy": "noeviction", "problem": ""},
+        "database": {"ok": True, "problem": ""},
+    }
+
+
+def test_secrets_are_made_once_and_only_their_owner_can_read_them(stack: ProductStack) -> None:
+    folder = stack.data_dir / "secrets"
+    assert stat.S_IMODE(stack.data_dir.stat().st_mode) == 0o700
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    files = sorted(folder.iterdir())
+    assert [file.name for file in files] == ["tokonomics_encryption_keys", "tokonomics_secret_key"]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert all(len(file.read_text().strip()) >= 44 for file in files)
+
+
+def test_every_line_says_which_part_it_comes_from(stack: ProductStack) -> None:
+    ours = ("Tokonomics is ready: ",)
+    assert all(" | " in line or line.startswith(ours) for line in stack.output().splitlines())
+
+
+def test_both_web_processes_serve(stack: ProductStack) -> None:
+    """New connections go to whichever process is free: each must have done some of the work."""
+    before = {pid: cpu_ticks(pid) for pid in stack.worker_pids()}
+    assert len(before) == 2
+    for _ in range(20):
+        with_many_connections(stack.base_url)
+        if all(cpu_ticks(pid) > ticks + 2 for pid, ticks in before.items()):
+            return
+    pytest.fail(f"one process did nothing: {before} {[cpu_ticks(pid) for pid in before]}")
+
+
+def with_many_connections(base_url: str, count: int = 40) -> None:
+    clients = [httpx.Client() for _ in range(count)]
+    try:
+        assert {client.get(base_url + "/healthz").status_code for client in clients} == {200}
+    finally:
+        for client in clients:
+            client.close()
+
+
+def cpu_ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def test_a_taken_port_is_named_before_anything_starts(own_stack: ProductStack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        own_stack.port = other.getsockname()[1]
+        assert own_stack.launch().wait(30) == 1
+    assert f"Port {own_stack.port} on 127.0.0.1" in own_stack.output()
+    assert "--port" in own_stack.output()
+    assert not own_stack.data_dir.exists()
+
+
+def test_sigterm_lets_open_streams_end_and_leaves_no_process(own_stack: ProductStack) -> None:
+    own_stack.start()
+    everything = [own_stack.pid, *descendants_of(own_stack.pid)]
+    assert own_stack.stop() == 0
+    assert not [pid for pid in everything if alive(pid)]
+    order = [line for line in own_stack.output().splitlines() if "stopping" in line or "bye bye" in line]
+    assert "SIGTERM" in order[0]
+    assert order[-1].startswith("valkey")
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(own_stack.base_url + "/healthz")
+
+
+def test_ctrl_c_does_the_same(own_stack: ProductStack) -> None:
+    own_stack.start()
+    everything = [own_stack.pid, *descendants_of(own_stack.pid)]
+    send(own_stack.pid, signal.SIGINT)
+    assert own_stack.process is not None
+    assert own_stack.process.wait(30) == 0
+    assert not [pid for pid in everything if alive(pid)]
+
+
+@pytest.mark.parametrize("part", ["worker", "valkey", "web"])
+def test_a_part_that_dies_ends_everything_and_is_named(own_stack: ProductStack, part: str) -> None:
+    own_stack.start()
+    everything = [own_stack.pid, *descendants_of(own_stack.pid)]
+    send(own_stack.pids(part)[0], signal.SIGKILL)
+    assert own_stack.process is not None
+    assert own_stack.process.wait(40) == 1
+    assert f"{part}" in own_stack.output().partition("was ended by SIGKILL")[0].splitlines()[-1]
+    assert not [pid for pid in everything if alive(pid)]
+
+
+def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_finds_its_data(own_stack: ProductStack) -> None:
+    own_stack.start()
+    own_stack.manage("shell", "-c", "from tenants.store import client; client().set('kept', '1')")
+    orphans = list(descendants_of(own_stack.pid))
+    own_stack.kill()
+    wait_until(lambda: not [pid for pid in orphans if alive(pid)], seconds=10, what="all children ended")
+    started = time.monotonic()
+    own_stack.start()
+    assert time.monotonic() - started < 60
+    found = own_stack.manage("shell", "-v0", "-c", "from tenants.store import client; print(client().get('kept'))")
+    assert found.stdout.strip() == "b'1'"
+
+
+def test_a_second_up_on_the_same_data_directory_is_refused(own_stack: ProductStack) -> None:
+    own_stack.start()
+    second = ProductStack(own_stack.folder / "second", workers=1)
+    second.data_dir = own_stack.data_dir
+    assert second.launch().wait(40) == 1
+    assert "already running on" in second.output()
+    assert own_stack.running()
