@@ -35,7 +35,7 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`cap` stands above the bar. The `y` of `labels` counts from its lower edge until `moved`; `below`: pixels they need."""
+    """`cap` stands above the bar; the `y` of `labels` counts from its lower edge, and they need `below` pixels there."""
 
     cap: Label | None = None
     ticks: tuple[Tick, ...] = ()
