@@ -54,7 +54,7 @@ class _Tenant:
 
 
 class InFlight:
-    """Started and stopped with its event loop. `nudge` tells the drain, off the loop, which tenants have new entries."""
+    """Started and stopped with its event loop. `nudge` tells the drain, off the loop, whose journal has new entries."""
 
     def __init__(self, ledger: Ledger, nudge: Callable[[list[str]], None]) -> None:
         self._ledger = ledger

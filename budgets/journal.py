@@ -14,7 +14,7 @@ import redis
 from django.db import transaction
 from django.db.models import F, Sum
 
-from budgets import keyspace, scripts
+from budgets import feed, keyspace, scripts
 from budgets.models import Cap, Crossing, DailySpend, JournalCursor, UsageRecord, UsageStatus
 from budgets.windows import Windows, windows_of
 from tenants import store
@@ -88,6 +88,8 @@ def drain(tenant_id: str) -> int:
     total = 0
     while drained := _drain_batch(tenant_id):
         total += drained
+    if total:
+        feed.announce(tenant_id)
     return total
 
 

@@ -150,6 +150,10 @@ class Policies:
                 self._known.popitem(last=False)
         return loaded
 
+    def known(self, secret: str) -> KeyPolicy | None:
+        """What is in the cache: for telling whose key it was, not for deciding."""
+        return self._known.get(secret)
+
     def forget(self, secret: str) -> None:
         self._known.pop(secret, None)
 
@@ -162,9 +166,9 @@ class Admission:
         self._ledger, self._inflight, self._held_wait = the_ledger, inflight, held_wait
         self._waiting = 0
 
-    async def caller(self, secret: str | None) -> KeyPolicy:
+    async def caller(self, secret: str) -> KeyPolicy:
         """The policy behind a key. Raises Refusal; one that a newer policy might not give is confirmed by `confirm`."""
-        found = await self.policies.find(secret) if secret else None
+        found = await self.policies.find(secret)
         if found is None:
             raise refusals.invalid_api_key()
         if found.suspended:

@@ -7,12 +7,16 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
-from budgets import tasks
+from budgets import feed, tasks
 from budgets.inflight import InFlight
 from budgets.lanes import Lane
 from budgets.ledger import Ledger
+from budgets.refusals import Tally
 from proxy.admission import Admission
 from proxy.upstream import Upstream
+from tenants.database import in_thread
+
+REFUSALS_SECONDS = 0.5
 
 
 class Engine:
@@ -25,9 +29,19 @@ class Engine:
         self.inflight = InFlight(self.ledger, nudge=_nudge)
         self.admission = Admission(self.ledger, self.inflight, settings.HELD_WAIT_SECONDS)
         self.upstream = Upstream()
+        self.tally = Tally(self.lane)
         self.inflight.start()
+        self._telling = asyncio.create_task(self._tell_of_refusals())
+
+    async def _tell_of_refusals(self) -> None:
+        while True:
+            await asyncio.sleep(REFUSALS_SECONDS)
+            for tenant_id in self.tally.flush(self.ledger.windows().day.first_day):
+                await in_thread(feed.announce, tenant_id)
 
     async def aclose(self) -> None:
+        self._telling.cancel()
+        self.tally.flush(self.ledger.windows().day.first_day)
         await self.inflight.stop()
         await self.upstream.aclose()
         await self.lane.aclose()

@@ -1,12 +1,14 @@
 """The way of one request, from top to bottom."""
 
 import asyncio
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
 import httpx
 from django.conf import settings
+from django.db import DatabaseError
 
 from budgets.ledger import CapExceeded, LedgerUnavailable, Request, Reservation
 from budgets.money import format_usd
@@ -32,10 +34,10 @@ SMALL_INPUT_TOKENS = 128
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What the client sent."""
+    """What the client sent. `secret`: its API key, "" where there is none."""
 
     adapter: Adapter
-    secret: str | None
+    secret: str
     headers: HeaderMap
     body: bytes
     request_id: str
@@ -51,56 +53,40 @@ class Answer:
 
 
 async def forward(call: Call, engine: Engine) -> Answer:
-    """Raises Refusal; UpstreamFailed never comes out unsettled."""
+    """Raises Refusal, and nothing else that the client could make sense of."""
     for _ in range(POLICY_ATTEMPTS):
         try:
             return await _forward(call, engine)
         except PolicyChanged:
             continue  # decided on a policy that holds no more: once again, on the new one
-        except Refusal:
-            if call.secret and await _policy_moved(call.secret, engine):
-                continue
-            raise
-        except LedgerUnavailable as error:
+        except (LedgerUnavailable, DatabaseError) as error:
             raise refusals.ledger_unavailable() from error
     raise refusals.ledger_unavailable()
 
 
-async def _policy_moved(secret: str, engine: Engine) -> bool:
-    """Whether what we refuse on is old: a refusal must hold by the newest policy too. While the ledger cannot say, it
-    stands: it lets nothing through."""
-    try:
-        await engine.admission.confirm(secret)
-    except PolicyChanged:
-        return True
-    except LedgerUnavailable:
-        return False
-    return False
-
-
 async def _forward(call: Call, engine: Engine) -> Answer:
-    caller = await engine.admission.caller(call.secret)
-    parsed = _parse(call, caller)
-    if call.adapter.free:
-        return await _pass_free(call, caller, parsed, engine)
-    model, quote = _price(call.adapter, caller, parsed)
-    secret = _provider_secret(call.adapter, caller)
+    try:
+        caller = await engine.admission.caller(call.secret)
+        parsed = _parse(call, caller)
+        secret = _provider_secret(call.adapter, caller)
+        priced = None if call.adapter.free else _price(call.adapter, caller, parsed)
+    except Refusal:
+        await engine.admission.confirm(call.secret)  # it must stand by the newest policy too
+        raise
+    if priced is None:
+        return await _pass_free(call, caller, parsed, secret, engine)
+    model, quote = priced
     reservation = await _reserve(call, caller, parsed, model, quote, engine)
     settlement = Settlement(reservation, model, engine.inflight)
     try:
-        limit = quote.affordable(reservation.held)
-        body = call.adapter.render(parsed, limit if parsed.output_limit is None else parsed.output_limit)
-        sandbox = caller.mode == "test"
-        headers = call.adapter.request_headers(call.headers, secret, sandbox=sandbox)
-        reply = await engine.upstream.send(engine.upstream.route(call.adapter, sandbox=sandbox), headers, body)
-        return await _answer(call, parsed, reply, settlement, engine)
+        reply = await _send(call, caller, parsed, quote.affordable(reservation.held), secret, engine)
+        return await _answer(call, parsed, reply, settlement)
     except UpstreamFailed as failure:
         if failure.sent:
             settlement.at_hold(None, ("no_reply",))
         else:
             settlement.given_back("not_sent", None)
-        status = 504 if failure.code == "provider_timeout" else 502
-        raise refusals.unavailable(failure.code, failure.message, status) from failure
+        raise _upstream_refusal(failure) from failure
     except BaseException:
         # Nobody can say any more what the provider made of it (cancelled, or a fault of ours).
         settlement.at_hold(None, ("aborted",))
@@ -190,9 +176,10 @@ async def _reserve(
         price=_price_of(model),
     )
     try:
-        return await engine.admission.admit(call.secret or "", caller, request, quote)
+        return await engine.admission.admit(call.secret, caller, request, quote)
     except CapExceeded as error:
-        raise refusals.cap_exceeded(error, _fit(error, caller, parsed, model, quote)) from error
+        fit = _fit(error, caller, parsed, model, quote)
+        raise refusals.cap_exceeded(error, fit, parsed.model) from error
 
 
 def _fit(error: CapExceeded, caller: KeyPolicy, parsed: ParsedRequest, model: Model, quote: Quote) -> Fit:
@@ -215,15 +202,24 @@ def _price_of(model: Model) -> tuple[tuple[str, int], ...]:
 @lru_cache(maxsize=4096)
 def _hashed(tenant_id: str, end_user: str) -> str:
     """Who an application acts for, as we keep it: told apart, not known."""
-    import hashlib
-
     return hashlib.sha256(f"{tenant_id}\0{end_user}".encode()).hexdigest()[:24]
 
 
 # --- after the hold --------------------------------------------------------------------------------------------------
 
 
-async def _answer(call: Call, parsed: ParsedRequest, reply: Reply, settlement: Settlement, engine: Engine) -> Answer:
+async def _send(
+    call: Call, caller: KeyPolicy, parsed: ParsedRequest, output_limit: int, secret: str, engine: Engine
+) -> Reply:
+    """Our serialisation of what was priced, with the tenant's own provider key. Raises UpstreamFailed."""
+    sandbox = caller.mode == "test"
+    body = call.adapter.render(parsed, output_limit if parsed.output_limit is None else parsed.output_limit)
+    headers = call.adapter.request_headers(call.headers, secret, sandbox=sandbox)
+    return await engine.upstream.send(engine.upstream.route(call.adapter, sandbox=sandbox), headers, body)
+
+
+async def _answer(call: Call, parsed: ParsedRequest, reply: Reply, settlement: Settlement) -> Answer:
+    """The provider's reply as the client gets it; a stream settles as it ends, a whole reply here."""
     headers = allowed.response_headers(reply.headers)
     if (remaining := settlement.reservation.remaining) is not None:
         headers.append((b"x-tokonomics-budget-remaining-usd", format_usd(remaining).encode()))
@@ -276,17 +272,16 @@ async def _read_whole(reply: Reply, decoder: Decoder) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _pass_free(call: Call, caller: KeyPolicy, parsed: ParsedRequest, engine: Engine) -> Answer:
+async def _pass_free(call: Call, caller: KeyPolicy, parsed: ParsedRequest, secret: str, engine: Engine) -> Answer:
     """Something that the provider bills nothing for: no hold, but the policy must be the one that holds."""
-    secret = _provider_secret(call.adapter, caller)
-    await engine.admission.confirm(call.secret or "")
-    sandbox = caller.mode == "test"
-    headers = call.adapter.request_headers(call.headers, secret, sandbox=sandbox)
-    body = call.adapter.render(parsed, 0)
+    await engine.admission.confirm(call.secret)
     try:
-        reply = await engine.upstream.send(engine.upstream.route(call.adapter, sandbox=sandbox), headers, body)
-        whole = await _read_whole(reply, Decoder(reply.headers))
+        reply = await _send(call, caller, parsed, 0, secret, engine)
+        body = await _read_whole(reply, Decoder(reply.headers))
     except UpstreamFailed as failure:
-        status = 504 if failure.code == "provider_timeout" else 502
-        raise refusals.unavailable(failure.code, failure.message, status) from failure
-    return Answer(reply.status, allowed.response_headers(reply.headers), whole)
+        raise _upstream_refusal(failure) from failure
+    return Answer(reply.status, allowed.response_headers(reply.headers), body)
+
+
+def _upstream_refusal(failure: UpstreamFailed) -> Refusal:
+    return refusals.unavailable(failure.code, failure.message, 504 if failure.code == "provider_timeout" else 502)

@@ -21,11 +21,11 @@ class Fit:
 
 
 class Refusal(Exception):
-    """An answer of ours. `retry`: whether the same request may do better soon."""
+    """An answer of ours. `retry`: whether the same request may do better soon; `model`: what it asked for, if known."""
 
-    def __init__(self, body: ErrorBody, *, retry: bool = False) -> None:
+    def __init__(self, body: ErrorBody, *, retry: bool = False, model: str = "") -> None:
         super().__init__(body.message)
-        self.body, self.retry = body, retry
+        self.body, self.retry, self.model = body, retry, model
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -68,7 +68,7 @@ def ledger_unavailable() -> Refusal:
     return unavailable("ledger_unavailable", message, 503)
 
 
-def cap_exceeded(error: CapExceeded, fit: Fit) -> Refusal:
+def cap_exceeded(error: CapExceeded, fit: Fit, model: str) -> Refusal:
     """429: for good (`budget_cap_exceeded`), or until requests in flight give back what they hold (`budget_held`)."""
     window, left = error.counter.window, error.cap - error.spent - error.held
     details: dict[str, str | int] = {
@@ -83,7 +83,9 @@ def cap_exceeded(error: CapExceeded, fit: Fit) -> Refusal:
         message = (
             f"${format_usd(max(left, 0))} is left, and requests in flight hold ${format_usd(error.held)}. Try again."
         )
-        return Refusal(ErrorBody(429, "budget_held", message, type="rate_limit_error", details=details), retry=True)
+        return Refusal(
+            ErrorBody(429, "budget_held", message, type="rate_limit_error", details=details), retry=True, model=model
+        )
     details["reason"] = "request_too_large" if fit.useful else "spent"
     message = _limit_reached(error)
     if fit.useful:
@@ -91,7 +93,8 @@ def cap_exceeded(error: CapExceeded, fit: Fit) -> Refusal:
         if fit.output_tokens:
             message += f" With at most {fit.output_tokens:,} output tokens it fits."
             details["fits_output_tokens"] = fit.output_tokens
-    return Refusal(ErrorBody(429, "budget_cap_exceeded", message, type="insufficient_quota", details=details))
+    body = ErrorBody(429, "budget_cap_exceeded", message, type="insufficient_quota", details=details)
+    return Refusal(body, model=model)
 
 
 _SCOPES = {"tenant": "", "api_key": " for this key", "end_user": " for this user"}

@@ -3,10 +3,12 @@
 import logging
 from datetime import UTC, datetime
 
+from django.db import DatabaseError
 from django.http import HttpRequest
 
 from budgets.ledger import LedgerUnavailable
 from budgets.pricing import catalogue
+from budgets.refusals import Refused
 from proxy import refusals
 from proxy.admission import PolicyChanged
 from proxy.engine import engine
@@ -51,10 +53,10 @@ async def _list_models(request: ProxyRequest) -> Answer:
     for _ in range(POLICY_ATTEMPTS):
         try:
             caller = await admission.caller(secret)
-            await admission.confirm(secret or "")
+            await admission.confirm(secret)
         except PolicyChanged:
             continue
-        except LedgerUnavailable as error:
+        except (LedgerUnavailable, DatabaseError) as error:
             raise refusals.ledger_unavailable() from error
         providers = ("openai", "anthropic") if caller.mode == "test" else sorted(caller.ciphertexts)
         listed = [
@@ -67,16 +69,37 @@ async def _list_models(request: ProxyRequest) -> Answer:
     raise refusals.ledger_unavailable()
 
 
-def secret_of(headers: HeaderMap) -> str | None:
-    """The key that the client sent, in whichever of the three places its SDK puts it."""
+def secret_of(headers: HeaderMap) -> str:
+    """The key that the client sent, in whichever of the three places its SDK puts it; "" where there is none."""
     authorization = headers.get("authorization", "")
     if authorization[:7].lower() == "bearer ":
         return authorization[7:].strip()
-    return headers.get("x-api-key") or headers.get("x-goog-api-key")
+    return headers.get("x-api-key") or headers.get("x-goog-api-key", "")
 
 
 def _refuse(request: ProxyRequest, refusal: Refusal) -> Answer:
     dialect = registry.dialect_for(request.path)
-    log.info("%s refused: %s", request.request_id, refusal.body.code)
+    _note(request, refusal)
     headers = [(b"content-type", b"application/json"), *refusal.headers]
     return Answer(refusal.body.status, headers, dialect.error(refusal.body, request.request_id))
+
+
+def _note(request: ProxyRequest, refusal: Refusal) -> None:
+    """For the pages of the tenant whose key it was, if it was anybody's."""
+    running, body = engine(), refusal.body
+    caller = running.admission.policies.known(secret_of(request.header_map))
+    log.info("%s refused: %s", request.request_id, body.code)
+    if caller is None:
+        return
+    refused = Refused(
+        at_ms=int(running.lane.now() * 1000),
+        request_id=request.request_id,
+        key_id=caller.key_id,
+        mode=caller.mode,
+        code=body.code,
+        reason=str(body.details.get("reason", "")),
+        scope=str(body.details.get("scope", "")),
+        model=refusal.model,
+        message=body.message,
+    )
+    running.tally.note(caller.tenant_id, refused)

@@ -1,0 +1,88 @@
+"""Refused requests, for the pages: how many of which kind a day, and the last few in full.
+
+They cost the proxy next to nothing (a storm at the cap is counted in memory and written twice a second), and they decide
+nothing: what is lost with a worker is half a second of counts.
+"""
+
+from collections import Counter, deque
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+import redis
+
+from budgets import keyspace
+from budgets.lanes import Lane
+from tenants import store
+
+KEPT_DAYS = 40
+RECENT = 200
+RECENT_A_FLUSH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One refused request. `code` as the client got it, `reason` and `scope` where a cap refused it, else ''."""
+
+    at_ms: int
+    request_id: str
+    key_id: str
+    mode: str
+    code: str
+    reason: str
+    scope: str
+    model: str
+    message: str
+
+
+class Tally:
+    """What one event loop has refused since the last flush."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._counts: dict[str, Counter[str]] = {}
+        self._recent: dict[str, deque[Refused]] = {}
+
+    def note(self, tenant_id: str, refused: Refused) -> None:
+        self._counts.setdefault(tenant_id, Counter())[f"{refused.code}:{refused.key_id}"] += 1
+        self._recent.setdefault(tenant_id, deque(maxlen=RECENT_A_FLUSH)).append(refused)
+
+    def flush(self, day: date) -> list[str]:
+        """Put it on its way; the tenants that it was about."""
+        counts, self._counts = self._counts, {}
+        recent, self._recent = self._recent, {}
+        for tenant_id, tally in counts.items():
+            key = keyspace.refusals(tenant_id, day.isoformat())
+            for name, count in tally.items():
+                self._lane.command("HINCRBY", key, name, count)
+            self._lane.command("EXPIRE", key, KEPT_DAYS * 86_400)
+            for refused in recent[tenant_id]:
+                line = orjson.dumps(asdict(refused))
+                self._lane.command("XADD", keyspace.recent_refusals(tenant_id), "MAXLEN", "~", RECENT, "*", "r", line)
+        return list(counts)
+
+
+def recent(tenant_id: str, count: int = 50) -> list[Refused]:
+    """The last refused requests, newest first. Raises StoreUnavailable."""
+    try:
+        entries: Any = store.client().xrevrange(keyspace.recent_refusals(tenant_id), count=count)
+    except redis.RedisError as error:
+        raise store.StoreUnavailable(str(error)) from error
+    return [Refused(**orjson.loads(fields[b"r"])) for _, fields in entries]
+
+
+def counts(tenant_id: str, days: list[date]) -> dict[str, dict[str, int]]:
+    """How many were refused on these days, by code and key id. Raises StoreUnavailable."""
+    found: dict[str, dict[str, int]] = {}
+    try:
+        client = store.client()
+        hashes: list[Any] = [client.hgetall(keyspace.refusals(tenant_id, day.isoformat())) for day in days]
+    except redis.RedisError as error:
+        raise store.StoreUnavailable(str(error)) from error
+    for tally in hashes:
+        for name, count in tally.items():
+            code, key_id = name.decode().split(":", 1)
+            by_key = found.setdefault(code, {})
+            by_key[key_id] = by_key.get(key_id, 0) + int(count)
+    return found
