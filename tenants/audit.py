@@ -36,9 +36,15 @@ class Actor:
 
 
 def record(
-    tenant: Tenant, actor: Actor, action: str, *, target_id: str = "", target: str = "", changes: Changes | None = None
+    tenant: Tenant | None,
+    actor: Actor,
+    action: str,
+    *,
+    target_id: str = "",
+    target: str = "",
+    changes: Changes | None = None,
 ) -> AuditEvent:
-    """Add one event. `action` is `thing.happened`; `target` is how people call the thing."""
+    """Add one event. `action` is `thing.happened`; `target` is how people call it; tenant None: the operator's own."""
     return AuditEvent.objects.create(
         tenant=tenant,
         actor=actor.user,
