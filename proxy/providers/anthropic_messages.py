@@ -61,10 +61,10 @@ class AnthropicMessages:
         _check_prices_known(payload)
         content = anthropic_content.read(payload, allowed_fields)
         server_tools = anthropic_tools.read(payload, content)
-        limit = fields.whole_number(payload, "max_tokens", 0, fields.MOST_TOKENS)
+        limit = fields.whole_number(payload.get("max_tokens"), "max_tokens", 0, fields.MOST_TOKENS)
         return ParsedRequest(
             model=model,
-            stream=fields.flag(payload, "stream"),
+            stream=fields.flag(payload.get("stream"), "stream"),
             payload=payload,
             input_tokens=content.tokens(self.tokenizer) + _allowed_tokens(payload, allowed_fields),
             output_limit=limit,
@@ -144,7 +144,8 @@ def _service_tier(payload: dict[str, Any]) -> str:
 def _least_output(payload: dict[str, Any], limit: int | None) -> int:
     """Thinking comes out of the output limit: the reply needs at least a token more than its budget."""
     thinking = fields.optional_object(payload.get("thinking"), "thinking")
-    budget = fields.whole_number(thinking, "budget_tokens", 1, fields.MOST_TOKENS) or 0
+    given = thinking.get("budget_tokens")
+    budget = fields.whole_number(given, "thinking.budget_tokens", 1, fields.MOST_TOKENS) or 0
     # A budget above the client's own limit is the provider's to judge (interleaved thinking allows it).
     return budget + 1 if limit is None else min(budget + 1, limit)
 

@@ -61,9 +61,8 @@ def _family(tool: dict[str, Any], index: int) -> str:
 
 
 def _most_uses(tool: dict[str, Any], name: str, index: int) -> int:
-    uses = fields.whole_number(tool, "max_uses", 1, _MOST_USES)
+    where = f"tools[{index}].max_uses"
+    uses = fields.whole_number(tool.get("max_uses"), where, 1, _MOST_USES)
     if uses is None:
-        fields.unbounded(
-            f"tools[{index}].max_uses", f"`{name}` needs `max_uses`: without it the provider may run it without limit."
-        )
+        fields.unbounded(where, f"`{name}` needs `max_uses`: without it the provider may run it without limit.")
     return uses

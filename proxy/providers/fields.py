@@ -60,22 +60,21 @@ def model_name(payload: dict[str, Any]) -> str:
     return model
 
 
-def flag(payload: dict[str, Any], name: str) -> bool:
-    value = payload.get(name)
+def flag(value: Any, where: str) -> bool:
+    """False where the field is absent or null."""
     if value is None:
         return False
     if type(value) is not bool:
-        refuse(name, f"`{name}` must be true or false.")
+        refuse(where, f"`{where}` must be true or false.")
     return value
 
 
-def whole_number(payload: dict[str, Any], name: str, least: int, most: int) -> int | None:
+def whole_number(value: Any, where: str, least: int, most: int) -> int | None:
     """An integer within its range; None where the field is absent or null. `true` is no number."""
-    value = payload.get(name)
     if value is None:
         return None
     if type(value) is not int or not least <= value <= most:
-        refuse(name, f"`{name}` must be a whole number from {least} to {most}.")
+        refuse(where, f"`{where}` must be a whole number from {least} to {most}.")
     return value
 
 

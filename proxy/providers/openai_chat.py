@@ -57,14 +57,14 @@ class OpenAIChat:
             fields.unbounded("model", f"`{model}` searches the web by itself; {NEVER['web_search_options']}.")
         content = openai_content.read(payload, allowed_fields)
         _check_modalities(payload)
-        stream = fields.flag(payload, "stream")
+        stream = fields.flag(payload.get("stream"), "stream")
         return ParsedRequest(
             model=model,
             stream=stream,
             payload=payload,
             input_tokens=content.tokens(self.tokenizer) + _allowed_tokens(payload, allowed_fields),
             output_limit=_client_limit(payload),
-            choices=fields.whole_number(payload, "n", 1, 128) or 1,
+            choices=fields.whole_number(payload.get("n"), "n", 1, 128) or 1,
             end_user=_end_user(payload),
             service_tier=_service_tier(payload),
             usage_wanted=_usage_wanted(payload) or not stream,
@@ -97,8 +97,8 @@ class OpenAIChat:
 
 def _client_limit(payload: dict[str, Any]) -> int | None:
     """Both names given: the larger counts, as the provider might take either."""
-    old = fields.whole_number(payload, "max_tokens", 1, fields.MOST_TOKENS)
-    new = fields.whole_number(payload, "max_completion_tokens", 1, fields.MOST_TOKENS)
+    old = fields.whole_number(payload.get("max_tokens"), "max_tokens", 1, fields.MOST_TOKENS)
+    new = fields.whole_number(payload.get("max_completion_tokens"), "max_completion_tokens", 1, fields.MOST_TOKENS)
     return max(old or 0, new or 0) or None
 
 
@@ -118,7 +118,7 @@ def _usage_wanted(payload: dict[str, Any]) -> bool:
         return False
     options = fields.optional_object(options, "stream_options")
     fields.check_keys(options, _STREAM_OPTIONS, "stream_options", frozenset())
-    return fields.flag(options, "include_usage")
+    return fields.flag(options.get("include_usage"), "stream_options.include_usage")
 
 
 def _service_tier(payload: dict[str, Any]) -> str:

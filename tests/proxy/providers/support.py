@@ -1,9 +1,9 @@
 """Fixtures on disk and requests in short."""
 
+import json
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 
 from proxy.providers.anthropic_messages import ANTHROPIC_MESSAGES
@@ -18,13 +18,17 @@ def fixture(name: str) -> bytes:
     return (FIXTURES / name).read_bytes()
 
 
+def _encode(payload: dict[str, Any]) -> bytes:
+    return json.dumps(payload, ensure_ascii=False).encode()  # takes integers of any size
+
+
 def openai(**fields: Any) -> ParsedRequest:
-    body = orjson.dumps({"model": "gpt-4o", "messages": MESSAGES, **fields})
+    body = _encode({"model": "gpt-4o", "messages": MESSAGES, **fields})
     return OPENAI_CHAT.parse(body, {}, frozenset())
 
 
 def anthropic(**fields: Any) -> ParsedRequest:
-    body = orjson.dumps({"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": MESSAGES, **fields})
+    body = _encode({"model": "claude-sonnet-4-5", "max_tokens": 100, "messages": MESSAGES, **fields})
     return ANTHROPIC_MESSAGES.parse(body, {}, frozenset())
 
 
