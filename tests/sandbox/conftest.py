@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.provider import ProviderMock
 
-START_SECONDS = 15
+START_SECONDS = 60
 
 
 @dataclass(frozen=True)

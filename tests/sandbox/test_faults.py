@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sandbox.requests import BODIES, NOW, PATHS, body_of, events_of, json_of, reply_to
@@ -152,6 +152,7 @@ SHAPED = st.recursive(
 
 
 @both_dialects
+@settings(deadline=None)
 @given(fields=st.dictionaries(st.sampled_from(FIELDS), SHAPED, max_size=4), stream=st.booleans())
 def test_whatever_a_client_sends_gets_a_reply_and_never_an_exception(
     dialect: str, fields: dict[str, Any], stream: bool

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokonomics.sandbox.instructions import Fault, FaultKind, InstructionError, Instructions, parse
@@ -80,6 +80,7 @@ def test_a_bad_instruction_is_named_with_what_would_do(header: str, named: str, 
     assert problem in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_header_is_parsed_or_refused(header: str) -> None:
     try:

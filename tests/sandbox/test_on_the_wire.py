@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import sys
 import time
@@ -78,12 +77,11 @@ def test_delay_comes_before_the_first_byte(http: httpx.Client, dialect: str) -> 
 
 @both_dialects
 def test_chunk_delay_spreads_a_stream_over_time(http: httpx.Client, dialect: str) -> None:
-    arrivals = []
+    start = time.monotonic()
     with streamed(http, dialect, "output=5; chunk_delay=0.1") as response:
-        arrivals = [time.monotonic() for data in response.iter_raw() if data]
-    gaps = [after - before for before, after in itertools.pairwise(arrivals)]
-    assert len(gaps) >= 6
-    assert min(gaps) > 0.05
+        arrivals = [time.monotonic() - start for data in response.iter_raw() if data]
+    assert arrivals[-1] >= 0.5
+    assert arrivals[0] <= arrivals[-1] - 0.2
 
 
 @both_dialects
@@ -117,7 +115,9 @@ def test_a_hanging_reply_falls_silent_on_an_open_connection(http: httpx.Client, 
     body = {**BODIES[dialect], "stream": stream}
     received = bytearray()
     with (
-        http.stream("POST", PATHS[dialect], json=body, headers=told("fault=hang:3"), timeout=0.5) as response,
+        http.stream(
+            "POST", PATHS[dialect], json=body, headers=told("fault=hang:3"), timeout=httpx.Timeout(10, read=1)
+        ) as response,
         pytest.raises(httpx.ReadTimeout),
     ):
         for data in response.iter_raw():

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 from collections import deque
 from typing import Protocol, cast
 
 import httptools
 
-from tests.support.provider.behaviour import After, Behaviour, Framing, Gate, Pause, data_of
+from tests.support.provider.behaviour import Behaviour
+from tests.support.provider.exchange import Exchange
 from tests.support.provider.record import Record, RecordedRequest
-from tokonomics.sandbox.reply import Chunk
-
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER for no time at all
-FLUSH_BEFORE_RESET = 0.05  # seconds for the client to take what was sent; a reset discards the rest
 
 
 class Owner(Protocol):
@@ -114,12 +109,14 @@ class Connection(asyncio.Protocol):
             request, keep_alive = self._waiting.popleft()
             answer = self.owner.begin(request)
             if isinstance(answer, bytes):
-                self._write(request, answer)
-                self.owner.record.ended(request)
+                request.bytes_sent = len(answer)
+                self.owner.record.ended(request)  # before the client can have the reply
+                self.transport.write(answer)
                 if not keep_alive:
                     self.transport.close()
             else:
-                self.task = asyncio.get_running_loop().create_task(self._answer(request, answer, keep_alive))
+                exchange = Exchange(request, answer, self, self.owner.record, keep_alive=keep_alive)
+                self.task = asyncio.get_running_loop().create_task(exchange.run())
                 self.task.add_done_callback(self._answered)
 
     def _answered(self, task: asyncio.Task[None]) -> None:
@@ -131,82 +128,17 @@ class Connection(asyncio.Protocol):
         elif not self._lost:
             self._next()
 
-    async def _answer(self, request: RecordedRequest, behaviour: Behaviour, keep_alive: bool) -> None:
-        request.status = behaviour.status
-        complete = False
-        try:
-            await self._play(request, behaviour)
-            complete = True
-            if behaviour.after is After.KEEP and not keep_alive:
-                self.transport.close()
-        finally:
-            request.client_closed_early = self._lost and not complete and not self._ended_by_us
-            request.usage = behaviour.usage
-            streamed = behaviour.framing is not Framing.LENGTH
-            if behaviour.usage is not None and streamed and (behaviour.by_chunk or not complete):
-                request.usage = behaviour.usage.produced(request.output_tokens_sent)
-            self.owner.record.ended(request)
+    # -- for an exchange
 
-    async def _play(self, request: RecordedRequest, behaviour: Behaviour) -> None:
-        """Send it all. Cancelled when the client leaves."""
-        await asyncio.sleep(behaviour.delay)
-        if behaviour.gated:
-            await self.owner.wait_for_gate()
-        if behaviour.never_answer:
-            await asyncio.Event().wait()
-        if behaviour.raw is not None:
-            await self._send(request, behaviour.raw)
-            await self._finish(request, behaviour)
-            return
-        behaviour = behaviour.prepared()
-        await self._send(request, behaviour.head())
-        left = behaviour.cut_after
-        for step in behaviour.body:
-            if isinstance(step, Pause):
-                await asyncio.sleep(step.seconds)
-            elif isinstance(step, Gate):
-                await self.owner.wait_for_gate()
-            else:
-                data = data_of(step)[:left]
-                request.output_tokens_sent += step.output_tokens if isinstance(step, Chunk) else 0
-                await self._send(request, _framed(data, behaviour.framing))
-                if left is not None:
-                    left -= len(data)
-            if left == 0:
-                break
-        await self._finish(request, behaviour)
+    @property
+    def left_by_client(self) -> bool:
+        return self._lost and not self._ended_by_us
 
-    async def _finish(self, request: RecordedRequest, behaviour: Behaviour) -> None:
-        after = behaviour.after
-        if after is After.KEEP and behaviour.cut_after is not None:
-            after = After.CLOSE
-        match after:
-            case After.KEEP if behaviour.framing is Framing.CHUNKED and behaviour.raw is None:
-                await self._send(request, b"0\r\n\r\n")
-            case After.KEEP if behaviour.framing is Framing.CLOSE:
-                self.transport.close()
-            case After.CLOSE:
-                self.transport.close()
-            case After.RESET:
-                await asyncio.sleep(FLUSH_BEFORE_RESET)
-                self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-                self.transport.abort()
-            case After.HANG:
-                await asyncio.Event().wait()
-
-    async def _send(self, request: RecordedRequest, data: bytes) -> None:
-        if data:
-            self._write(request, data)
+    async def drain(self) -> None:
+        """Until the kernel has taken all that was written."""
         if not self._drained.is_set():
             await self._drained.wait()
         await asyncio.sleep(0)  # lets the loop see that the client has left
 
-    def _write(self, request: RecordedRequest, data: bytes) -> None:
-        self.transport.write(data)
-        request.bytes_sent += len(data)
-
-
-def _framed(data: bytes, framing: Framing) -> bytes:
-    if framing is not Framing.CHUNKED or not data:
-        return data  # an empty chunk would end the body
-    return b"%x\r\n" % len(data) + data + b"\r\n"
+    async def wait_for_gate(self) -> None:
+        await self.owner.wait_for_gate()

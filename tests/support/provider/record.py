@@ -16,11 +16,12 @@ from tokonomics.sandbox.tokens import Tokens
 
 @dataclass(slots=True, eq=False)
 class RecordedRequest:
-    """One request. The second half fills up while it is answered; `done` is set when nothing will change any more.
+    """One request. The second half fills up while it is answered; `done` is set when nothing will change any more,
+    which is before a client can have the end of its reply.
 
     `connection` numbers the connections, so that a test sees which were reused. Times are `time.monotonic()`.
-    `bytes_sent` counts what was handed to the kernel, headers included; `output_tokens_sent` the
-    tokens of the chunks among them, where the behaviour tells. `usage` is what was billed; None: nothing.
+    `bytes_sent` counts what was written, headers included; `output_tokens_sent` the tokens of the chunks among them,
+    where the behaviour tells. `usage` is what was billed; None: nothing.
     """
 
     number: int
