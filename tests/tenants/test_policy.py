@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, transaction
 
 from tenants import policy
-from tenants.models import Tenant
+from tenants.models import AuditEvent, Tenant
 from tests.support.valkey import ValkeyServer
 
 
@@ -285,6 +285,17 @@ def test_a_second_writer_waits_and_sees_what_the_first_wrote(committed: Tenant) 
         assert not seen
     thread.join(10)
     assert seen == [("Fernhill", 3)]
+
+
+def test_rows_that_only_point_at_the_tenant_are_written_while_a_change_is_open(committed: Tenant) -> None:
+    """The journal's drain must not wait for somebody's change. (SQLite has one writer at a time, and waits.)"""
+    if connection.vendor != "postgresql":
+        pytest.skip("needs row locks")
+    with policy.change(committed.pk):
+        thread, result = in_thread(lambda: AuditEvent.objects.create(tenant_id=committed.pk, action="x").pk)
+        thread.join(5)
+        assert not thread.is_alive()
+        assert isinstance(result[0], str)
 
 
 def _rename(tenant_id: str, name: str) -> None:
