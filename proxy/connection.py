@@ -1,31 +1,26 @@
-"""One HTTP/1.1 connection to a provider: an asyncio Protocol around httptools. Knows nothing of pools or URLs.
+"""One HTTP/1.1 connection to a provider, an asyncio Protocol. Knows nothing of pools or URLs.
 
-A connection carries one exchange at a time and goes home (`Home.release`) only after a clean one: the request written
-to its last byte, the reply complete, not a byte read since. In every other case it is closed.
+It carries one exchange at a time and goes home (`Home.release`) only after a clean one: the request written to its last
+byte, the reply complete, not a byte read since. In every other case it is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 import select
 from dataclasses import dataclass
 from math import inf
 from typing import Protocol, cast
 
-import httptools
 import httpx
 
+from proxy.framing import Malformed, ReplyDecoder
 from proxy.reply import Reply
 
 HIGH_WATER = 64 * 1024  # body bytes that wait for the consumer before reading pauses
-MAX_HEAD = 64 * 1024  # bytes that may arrive without a byte of body: head, interim replies, trailers, chunk extensions
-MAX_HEADERS = 256
-WRITE_SLICE = 256 * 1024  # a longer request body is handed over piece by piece, as the provider takes it
+LARGE_REQUEST = 64 * 1024  # bytes of a body that a provider may well refuse without reading it
+WRITE_SLICE = 256 * 1024  # a longer body is handed over piece by piece, as the provider takes it
 TIMER_SLACK = 0.001  # event loops keep time in milliseconds
-
-FRAMING = frozenset((b"content-length", b"transfer-encoding", b"keep-alive"))
-KEEP_ALIVE_TIMEOUT = re.compile(rb"timeout\s*=\s*(\d{1,6})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,38 +56,41 @@ class Connection(asyncio.Protocol):
         self.closed = False
         self.gone: asyncio.Future[None] = loop.create_future()  # done when the socket is closed
         self._home = home
-        self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport
         self._poll = select.poll()
-        self._reply: Reply | None = None
+        self._decoder = ReplyDecoder()
+        self._reply: Reply | None = None  # of the exchange under way
         self._unsent: memoryview | None = None
         self._reading_paused = False
         self._writing_paused = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self._deadline = inf
+        self._total_at = inf
+
+    @property
+    def expiry(self) -> float:
+        """Seconds of silence after which the provider has said that it closes the connection."""
+        return self._decoder.expiry
 
     # Exchanges
 
+    @property
+    def open(self) -> bool:
+        return not self.closed and not self._transport.is_closing()
+
     def usable(self) -> bool:
-        """Whether an exchange may begin: still open, and nothing (an end of file included) is waiting to be read."""
-        return not self.closed and not self._transport.is_closing() and not self._poll.poll(0)
+        """Whether another exchange may begin: still open, and nothing (an end of file included) waits to be read."""
+        return self.open and not self._poll.poll(0)
 
     def begin(self, head: bytes, body: bytes, timeouts: Timeouts, total_at: float) -> Reply:
         """Write a request and answer with its reply, still without a head. `total_at` is in the loop's time."""
         self._reply = reply = Reply(self)
+        self._decoder.begin(reply, bodyless=head.startswith(b"HEAD "))
         self._timeouts = timeouts
         self._total_at = total_at
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._quiet = 0  # bytes since the last piece of body
-        self._interim = False  # inside a 1xx
-        self._begun = False
-        self._framed = False  # whether the body's end can be told without the connection's
-        self._ended = False
-        self._keep_alive = False
-        self.expiry = inf  # seconds of silence after which the provider says that it closes
-        self._bodyless = head.startswith(b"HEAD ")
-        self._large_request = len(body) > HIGH_WATER
+        self._early = False  # whether the reply began before the request was written
+        self._large = len(body) > LARGE_REQUEST
         if len(body) <= WRITE_SLICE:
             self._transport.write(head + body)
         else:
@@ -102,25 +100,15 @@ class Connection(asyncio.Protocol):
         self._expect(timeouts.write if self._writing else timeouts.first_byte)
         return reply
 
-    def expect_body(self) -> None:
-        """The consumer waits: from now on silence counts."""
-        self._expect(self._timeouts.idle)
-
-    def buffer_emptied(self) -> None:
-        if self._reading_paused and not self.closed:
-            self._reading_paused = False
-            self._transport.resume_reading()
-
     def abandon(self, reason: Exception) -> None:
         """Close, whatever is under way; the reply's reader gets `reason`."""
-        if self._reply is not None:
-            self._reply.end(reason)
-            self._reply = None
+        reply, self._reply = self._reply, None
         self.close()
+        if reply is not None:
+            reply.end(reason)
 
-    def rest(self, seconds: float | None) -> None:
-        """Idle: close after so many seconds, unless an exchange begins."""
-        self._total_at = inf
+    def rest(self, seconds: float) -> None:
+        """Be idle: close after so many seconds, unless an exchange begins."""
         self._expect(seconds)
 
     def close(self) -> None:
@@ -132,17 +120,18 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
             self._home.forget(self)
 
-    def _finish(self) -> None:
-        reply, self._reply = self._reply, None
-        self._deadline = inf
-        clean = self._keep_alive and not self._writing and not self._transport.get_write_buffer_size()
-        if clean:
-            self.buffer_emptied()  # a paused connection would not notice that the provider closes it
+    def _finish(self, reply: Reply) -> None:
+        """The reply is complete."""
+        self._reply = None
+        self._deadline = self._total_at = inf
+        refused_unread = self._large and reply.status >= 400  # what is left of it must not precede another request
+        written = not self._writing and not self._transport.get_write_buffer_size()
+        if self._decoder.keep_alive and written and not self._early and not refused_unread:
+            self.buffer_emptied()  # while reading is paused, the provider's closing would go unnoticed
             self._home.release(self)
         else:
             self.close()
-        if reply is not None:
-            reply.end()
+        reply.end()
 
     # Deadlines
 
@@ -152,28 +141,31 @@ class Connection(asyncio.Protocol):
             deadline = min(deadline, self.loop.time() + seconds)
         self._deadline = deadline
         if deadline < self._timer_at:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_at = deadline
-            self._timer = self.loop.call_at(deadline, self._on_timer)
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = self._deadline
+        self._timer = self.loop.call_at(self._deadline, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
         self._timer_at = inf
+        if self._deadline == inf:
+            return
         if self._deadline - self.loop.time() > TIMER_SLACK:
-            if self._deadline < inf:
-                self._timer_at = self._deadline
-                self._timer = self.loop.call_at(self._deadline, self._on_timer)
+            self._set_timer()
         else:
             self.abandon(self._lateness())
 
     def _lateness(self) -> httpx.TimeoutException:
         if self._deadline >= self._total_at:
             return httpx.ReadTimeout("The exchange with the provider took too long")
-        if self._writing:
-            return httpx.WriteTimeout("The provider did not take the request in time")
         if self._reply is not None and self._reply.status:
             return httpx.ReadTimeout("The provider fell silent in the middle of its reply")
+        if self._writing:
+            return httpx.WriteTimeout("The provider did not take the request in time")
         return httpx.ReadTimeout("The provider did not begin its reply in time")
 
     # Writing
@@ -198,34 +190,52 @@ class Connection(asyncio.Protocol):
         if self._reply is not None and not self._reply.status:
             self._expect(self._timeouts.write if self._writing else self._timeouts.first_byte)
 
-    # Reading: asyncio's callbacks
+    # Reading
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def data_received(self, data: bytes) -> None:
-        if self._reply is None:
+        reply = self._reply
+        if reply is None:
             self.close()  # nobody asked; it must not become the answer to the next request
             return
-        self._quiet += len(data)
+        had_head = reply.status
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as exc:
-            self._keep_alive = False
-            if not self._ended:
-                self._refuse(str(exc.__context__ or exc))
-                return
-            # What follows a complete reply costs the connection, not the reply.
-        if self._ended:
-            self._finish()
-        elif self._quiet > MAX_HEAD:
-            self._refuse("too many bytes without a body")
+            self._decoder.feed(data)
+        except Malformed as exc:
+            self.abandon(httpx.RemoteProtocolError(f"The provider's reply is not HTTP/1.1 as it should be: {exc}"))
+            return
+        if self._decoder.ended:
+            self._finish(reply)
+        elif reply.status:
+            self._reply_goes_on(reply, began=not had_head)
+
+    def _reply_goes_on(self, reply: Reply, *, began: bool) -> None:
+        if began or not self._decoder.quiet:
+            self._deadline = self._total_at  # until the consumer waits again, silence does not count
+        if began and self._writing:
+            self._early = True
+            if reply.status >= 300:
+                self._unsent = None  # it has decided without the rest
+        if reply.buffered > HIGH_WATER and not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def expect_body(self) -> None:
+        """The consumer waits: from now on silence counts."""
+        self._expect(self._timeouts.idle)
+
+    def buffer_emptied(self) -> None:
+        """The consumer has caught up."""
+        if self._reading_paused and not self.closed:
+            self._reading_paused = False
+            self._transport.resume_reading()
 
     def eof_received(self) -> None:
-        if self._reply is not None and self._reply.status and not self._framed:
-            self._keep_alive = False  # such a body ends where the connection ends
-            self._finish()
+        if self._reply is not None and self._decoder.ends_with_connection:
+            self._finish(self._reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is None:
@@ -235,77 +245,3 @@ class Connection(asyncio.Protocol):
             self.abandon(kind(f"The connection to the provider broke: {exc}"))
         self._home.lost(self)
         self.gone.set_result(None)
-
-    def _refuse(self, why: str) -> None:
-        self.abandon(httpx.RemoteProtocolError(f"The provider's reply is not HTTP/1.1 as it should be: {why}"))
-
-    # Reading: the parser's callbacks. What they raise stops the parser and comes out of `feed_data`.
-
-    def on_message_begin(self) -> None:
-        if self._ended:
-            raise ValueError("bytes after the reply")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._begun:
-            return  # a trailer; nobody downstream has asked for any
-        name = name.lower()
-        value = value.rstrip(b" \t")
-        self._headers.append((name, value))
-        if name in FRAMING:
-            self._on_framing_header(name, value)
-
-    def _on_framing_header(self, name: bytes, value: bytes) -> None:
-        if name == b"keep-alive":
-            if found := KEEP_ALIVE_TIMEOUT.search(value):
-                self.expiry = float(found[1])
-        elif name == b"transfer-encoding" and (self._framed or value.lower() != b"chunked"):
-            raise ValueError("a transfer coding other than chunked")
-        else:
-            self._framed = True  # the parser refuses a second length, and a length beside chunks
-
-    def on_headers_complete(self) -> None:
-        status = self._parser.get_status_code()
-        self._check_head(status)
-        if status < 200:
-            self._interim = True
-            return
-        self._begun = True
-        self._keep_alive = self._parser.should_keep_alive()
-        if self._writing:
-            self._keep_alive = False
-            if status >= 300:
-                self._unsent = None  # it has decided without the rest
-        elif status >= 400 and self._large_request:
-            self._keep_alive = False  # it may have decided without reading: the rest must not lie before a next request
-        if self._bodyless:
-            self._keep_alive = False  # the parser cannot be told that no body follows
-            self._ended = True
-        self._deadline = self._total_at
-        assert self._reply is not None
-        self._reply.start(status, self._headers)
-
-    def _check_head(self, status: int) -> None:
-        headers = self._headers
-        if len(headers) > MAX_HEADERS:
-            raise ValueError("too many headers")
-        if self._quiet > MAX_HEAD and sum(len(name) + len(value) + 4 for name, value in headers) > MAX_HEAD:
-            raise ValueError("too large a head")
-        if status < 200 and (status < 100 or status == 101 or self._framed):
-            raise ValueError(f"an unexpected status {status}")
-
-    def on_body(self, data: bytes) -> None:
-        if self._ended:
-            raise ValueError("a body where none may be")
-        self._quiet = 0
-        self._deadline = self._total_at
-        assert self._reply is not None
-        if self._reply.feed(data) > HIGH_WATER and not self._reading_paused:
-            self._reading_paused = True
-            self._transport.pause_reading()
-
-    def on_message_complete(self) -> None:
-        if self._interim:
-            self._interim = False
-            self._headers = []
-        else:
-            self._ended = True

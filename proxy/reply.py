@@ -25,14 +25,14 @@ class Reply:
     ReadError, WriteError or RemoteProtocolError of httpx; StreamClosed for who reads on after `aclose`.
     """
 
-    __slots__ = ("_buffered", "_chunks", "_ended", "_failure", "_source", "_waiter", "headers", "status")
+    __slots__ = ("_chunks", "_ended", "_failure", "_source", "_waiter", "buffered", "headers", "status")
 
     def __init__(self, source: Source) -> None:
         self.status = 0  # until the head has arrived
         self.headers: list[tuple[bytes, bytes]] = []
+        self.buffered = 0  # bytes of body that wait to be read
         self._source: Source | None = source  # None once the exchange is over, well or badly
         self._chunks: list[bytes] = []
-        self._buffered = 0
         self._ended = False
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -80,8 +80,8 @@ class Reply:
         self._waiter = source.loop.create_future()
         try:
             await self._waiter
-        except asyncio.CancelledError:
-            await self.aclose()  # nobody may be left to do it
+        except BaseException:  # cancelled: nobody may be left to close it
+            await self.aclose()
             raise
         finally:
             self._waiter = None
@@ -90,7 +90,7 @@ class Reply:
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         chunks.clear()
-        self._buffered = 0
+        self.buffered = 0
         if self._source is not None:
             self._source.buffer_emptied()
         return data
@@ -102,12 +102,10 @@ class Reply:
         self.headers = headers
         self._wake()
 
-    def feed(self, data: bytes) -> int:
-        """Add a piece of body; answers how many bytes wait to be read."""
+    def feed(self, data: bytes) -> None:
         self._chunks.append(data)
-        self._buffered += len(data)
+        self.buffered += len(data)
         self._wake()
-        return self._buffered
 
     def end(self, failure: Exception | None = None) -> None:
         """The last word: the reply has arrived whole, or `failure` is why it will not."""

@@ -48,6 +48,8 @@ class Peer:
     async def send(self, *pieces: bytes, pause: float = 0.0) -> None:
         """Each piece in a packet of its own."""
         for piece in pieces:
+            if self.writer.is_closing():
+                raise ConnectionResetError  # uvloop would raise RuntimeError
             self.writer.write(piece)
             await self.writer.drain()
             await asyncio.sleep(pause)
@@ -165,5 +167,5 @@ def counts(transport: KeepAliveTransport, server: Server) -> PoolStats:
 async def until(condition: Callable[[], bool], seconds: float = 3.0) -> None:
     """Wait for what another task, or the kernel, is about to bring about."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 (no event tells what the kernel has done)
             await asyncio.sleep(0.005)

@@ -182,9 +182,8 @@ async def test_a_chunk_is_passed_on_before_the_next_is_sent(client):
 async def test_a_compressed_body_is_passed_as_received(client):
     packed = gzip.compress(b"hello")
     reply = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n%b" % (len(packed), packed)
-    async with serving(answering(reply)) as server, client() as http:
-        async with http.stream("GET", server.url) as response:
-            assert b"".join([chunk async for chunk in response.aiter_raw()]) == packed
+    async with serving(answering(reply)) as server, client() as http, http.stream("GET", server.url) as response:
+        assert b"".join([chunk async for chunk in response.aiter_raw()]) == packed
 
 
 async def test_a_stream_left_early_gives_its_connection_up(client):

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from proxy.connection import MAX_HEAD, MAX_HEADERS
+from proxy.framing import MAX_HEAD, MAX_HEADERS
 from proxy.transport import KeepAliveTransport, not_sent, request_head
 from tests.proxy.transport.servers import OK, Peer, answering, counts, exchange, post, serving, whole
 
@@ -127,10 +127,10 @@ async def test_too_many_headers_are_refused():
 
 async def test_a_long_stream_of_tiny_chunks_is_not_taken_for_a_flood():
     chunks = 2 * MAX_HEAD
-    async with serving(answering(CHUNKED + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n")) as server:
-        async with KeepAliveTransport() as transport:
-            assert len(await exchange(transport, server)) == chunks
-            assert counts(transport, server).idle == 1
+    reply = CHUNKED + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n"
+    async with serving(answering(reply)) as server, KeepAliveTransport() as transport:
+        assert len(await exchange(transport, server)) == chunks
+        assert counts(transport, server).idle == 1
 
 
 @pytest.mark.parametrize(
