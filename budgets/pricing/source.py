@@ -10,7 +10,8 @@ Fallbacks, where the data has no rate of its own for a kind (a rate of 0 is take
 - cache write, longer: 2 x input at Anthropic (1 hour); 2.5 x input at OpenAI for models that charge for writes (the
   12-hour retention, published for gpt-6.1-terra and not in the data); elsewhere as the short one.
 - audio in: None (not priceable), but the input rate for Gemini models whose price page says one rate for all inputs.
-- audio out: None, but the output rate for speech models, whose output is audio. Cached audio: the audio rate.
+- cached audio: the audio rate; on those Gemini models the cache read rate.
+- audio out: None, but the output rate for speech models, whose output is audio.
 - output of an embedding model: its input rate (it has none to charge for).
 """
 
@@ -140,18 +141,20 @@ def _rates(provider: str, model_id: str, usd: Mapping[str, Decimal]) -> Rates:
     input_rate = nanodollars_per_mtok(usd["input_mtok"])
     output_rate = rate("output_mtok") or input_rate
     short_write = rate("cache_write_5m_mtok") or rate("cache_write_mtok")
+    cache_read = rate("cache_read_mtok") or input_rate
     audio_input = rate("input_audio_mtok")
+    audio_cache_read = rate("cache_audio_read_mtok") or audio_input
     if audio_input is None and provider == "gemini" and model_id.startswith(_ONE_INPUT_RATE):
-        audio_input = input_rate
+        audio_input, audio_cache_read = input_rate, cache_read
     return Rates(
         input=input_rate,
         output=output_rate,
-        cache_read=rate("cache_read_mtok") or input_rate,
+        cache_read=cache_read,
         cache_write_5m=short_write or _short_write(provider, input_rate),
         cache_write_1h=rate("cache_write_1h_mtok") or _long_write(provider, input_rate, short_write),
         audio_input=audio_input,
         audio_output=rate("output_audio_mtok") or (output_rate if "tts" in model_id else None),
-        audio_cache_read=rate("cache_audio_read_mtok") or audio_input,
+        audio_cache_read=audio_cache_read,
         web_search=fee("web_searches_kcount"),
         request_fee=fee("requests_kcount") or 0,
     )

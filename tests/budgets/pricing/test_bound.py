@@ -37,7 +37,7 @@ def billable_input(model: Model, request: dict[str, object]) -> int:
 
 
 @given(st.data())
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_no_reply_within_the_limits_costs_more_than_the_quote(data: st.DataObject) -> None:
     model = data.draw(st.one_of(models(), st.sampled_from(REAL_MODELS)))
     request = data.draw(requests())

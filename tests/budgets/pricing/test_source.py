@@ -56,12 +56,13 @@ def test_a_kind_without_a_rate_takes_the_dearer_one() -> None:
 
 
 def test_audio_without_a_rate_is_not_priceable_unless_the_provider_says_that_it_costs_as_text() -> None:
-    bare = price(input_mtok="4", output_mtok="8")
+    bare = price(input_mtok="4", output_mtok="8", cache_read_mtok="1")
     assert base("openai", bare).audio_input is None
     assert base("gemini", bare).audio_input is None
     one_rate = base("gemini", bare, "gemini-2.5-pro")
-    assert (one_rate.audio_input, one_rate.audio_cache_read, one_rate.audio_output) == (4 * 10**9, 4 * 10**9, None)
+    assert (one_rate.audio_input, one_rate.audio_cache_read, one_rate.audio_output) == (4 * 10**9, 10**9, None)
     assert base("gemini", bare, "gemini-2.5-flash-tts").audio_output == 8 * 10**9
+    assert base("openai", price(input_mtok="4", output_mtok="8", input_audio_mtok="6")).audio_cache_read == 6 * 10**9
 
 
 @pytest.mark.parametrize(
