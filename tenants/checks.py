@@ -14,8 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 PLACEHOLDER = "unset-and-refused-by-the-system-check"
 _HINT = (
-    "The first start of `manage.py up` with the embedded Valkey makes it. Otherwise set it in the environment, "
-    "the same on every host."
+    "The first start of `manage.py up` with the embedded Valkey makes the secrets. With servers of your own, set "
+    "them in the environment, the same on every host."
 )
 
 
@@ -23,7 +23,8 @@ def require_secrets() -> None:
     """For processes that serve and commands that mint. Raises ImproperlyConfigured with what to do."""
     problems = [*_missing(), *_bad_keys()]
     if problems:
-        raise ImproperlyConfigured(" ".join(f"{problem} {hint}" for _, problem, hint in problems))
+        hints = dict.fromkeys(hint for _, _, hint in problems)  # said once each
+        raise ImproperlyConfigured(" ".join([*(problem for _, problem, _ in problems), *hints]))
 
 
 @checks.register("tenants")

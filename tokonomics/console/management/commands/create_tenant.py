@@ -44,13 +44,9 @@ class Command(BaseCommand):
         try:
             require_secrets()
             ready = create_tenant(order_of(options))
-        except ImproperlyConfigured as error:
-            raise CommandError(str(error)) from error
-        except InvalidAmount as error:
-            raise CommandError(str(error)) from error
-        except PolicyUnavailable as error:
+        except (ImproperlyConfigured, PolicyUnavailable) as error:
             raise CommandError(f"{error} {START_FIRST}") from error
-        except TenantError as error:
+        except (InvalidAmount, TenantError) as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:
             raise CommandError(f"The database cannot be used: {error}. {START_FIRST}") from error
