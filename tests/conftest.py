@@ -1,11 +1,13 @@
 """Fixtures for every test: real servers, started by the suite itself, ended with it."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.postgres import PostgresServer
 from tests.support.provider import ProviderMock
 from tests.support.stack import ProductStack
 from tests.support.valkey import ValkeyServer
@@ -53,6 +55,28 @@ def _lent(server: ValkeyServer) -> Iterator[ValkeyServer]:
     client.reset()
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A real cluster. Tests that touch the database need not ask for it: tests/postgres runs them all a second time."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Threads that outlive their test keep their connections; PostgreSQL would not drop the database under them."""
+    yield
+    with django_db_blocker.unblock():
+        from django.db import connection
+
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+
+
 # --- The whole product -----------------------------------------------------------------------------------------------
 @pytest.fixture(scope="session")
 def provider_mock() -> Iterator[ProviderMock]:
@@ -95,9 +119,27 @@ def own_stack(tmp_path: Path) -> Iterator[ProductStack]:
             mine.kill()
 
 
+# Marker -> the fixtures that earn it, and whether the tests that have it share one xdist worker.
+MARKED_BY_FIXTURE = {
+    "stack": ({"shared_stack", "own_stack"}, True),
+    "postgres": ({"postgres"}, True),
+    "database": ({"db", "transactional_db", "django_db_reset_sequences", "live_server"}, False),
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of the whole product run in one xdist worker, one after the other: it is one stack, and two cores."""
     for item in items:
-        if {"shared_stack", "own_stack"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.stack)
-            item.add_marker(pytest.mark.xdist_group("stack"))
+        used = set(getattr(item, "fixturenames", ())) | ({"db"} if item.get_closest_marker("django_db") else set())
+        for marker, (fixtures, together) in MARKED_BY_FIXTURE.items():
+            if fixtures & used:
+                item.add_marker(marker)
+                if together:
+                    item.add_marker(pytest.mark.xdist_group(marker))
+
+
+def pytest_unconfigure() -> None:
+    """xdist's workers end without running `atexit`."""
+    from django.conf import settings
+
+    shutil.rmtree(settings.DATA_DIR, ignore_errors=True)

@@ -1,0 +1,43 @@
+"""The same tests, another database: what runs on SQLite above runs on PostgreSQL here, in a pytest of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.postgres import PostgresServer
+
+TESTS = Path(__file__).resolve().parent.parent
+FOLDERS = sorted(found.name for found in TESTS.iterdir() if found.is_dir() and any(found.rglob("test_*.py")))
+NO_TESTS = 5
+# A test's thread that ends without closing its connection matters to nobody, and psycopg says so.
+LEFT_OPEN = "ignore:<psycopg.Connection:ResourceWarning"
+PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", LEFT_OPEN]
+
+
+def test_the_suite_starts_a_postgres_of_its_own(postgres: PostgresServer) -> None:
+    import psycopg
+
+    with psycopg.connect(postgres.url) as connection:
+        assert connection.execute("SELECT current_user").fetchone() == ("tokonomics",)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("folder", [name for name in FOLDERS if name != "postgres"])
+def test_the_database_tests_pass_on_postgres(folder: str, postgres: PostgresServer) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TOKONOMICS_"))}
+    environment |= {"DATABASE_URL": postgres.url}
+    selection = "database and not (stack or browser or sqlite)"
+    done = subprocess.run(
+        [*PYTEST, "-m", selection, f"tests/{folder}"],
+        cwd=TESTS.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == NO_TESTS:
+        pytest.skip("nothing here touches the database")
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
