@@ -30,6 +30,7 @@ def _secret(name: str) -> str:
 # --- Secrets ---------------------------------------------------------------------------------------------------------
 # Without them nothing starts, but for commands that make them: see tenants.checks.
 SECRET_KEY = _secret("TOKONOMICS_SECRET_KEY") or "unset-and-refused-by-the-system-check"
+SECRET_KEY_FALLBACKS = env.list("TOKONOMICS_SECRET_KEY_FALLBACKS", default=[])
 ENCRYPTION_KEYS = [key for key in _secret("TOKONOMICS_ENCRYPTION_KEYS").split(",") if key]
 
 # --- Django ----------------------------------------------------------------------------------------------------------
@@ -211,6 +212,7 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 # Wrong passwords are counted by django-axes, for one account from one address; this is the bound of one address.
 ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip"}
+MFA_ADAPTER = "tokonomics.console.accounts.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Tokonomics"
@@ -259,12 +261,28 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.authentication.ManagementTokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["tenants.authentication.HasScope"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["tokonomics.api.parsers.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "tokonomics.api.parsers.AlwaysJSON",
+    "DEFAULT_PAGINATION_CLASS": "tokonomics.api.pagination.NewestFirst",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "tokonomics.api.errors.handle",
     "UNAUTHENTICATED_USER": None,
 }
-SPECTACULAR_SETTINGS = {"TITLE": "Tokonomics API", "VERSION": "1", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Tokonomics API",
+    "VERSION": "1",
+    "DESCRIPTION": "Budgets, keys and usage of one company. Money is a decimal string in USD; times are UTC.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": ["tokonomics.api.schema.only_the_api"],
+    "POSTPROCESSING_HOOKS": ["tokonomics.api.schema.one_error_shape"],
+}
 
 # --- Logs ------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("TOKONOMICS_LOG_LEVEL", default="INFO")

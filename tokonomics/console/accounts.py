@@ -6,6 +6,7 @@ from typing import Any
 from allauth.account import forms as allauth_forms
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.utils import setup_user_email
+from allauth.mfa.adapter import DefaultMFAAdapter
 from axes.helpers import get_client_ip_address, get_cool_off
 from axes.models import AccessAttempt
 from django import forms
@@ -21,7 +22,7 @@ from tenants.roles import Action, may
 from tokonomics.console import services, words
 
 
-class AccountAdapter(DefaultAccountAdapter):
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     error_messages = {
         **DefaultAccountAdapter.error_messages,
         "email_password_mismatch": words.LOGIN_REFUSED,
@@ -50,12 +51,23 @@ class AccountAdapter(DefaultAccountAdapter):
         return on_public_url(super().get_email_confirmation_url(request, emailconfirmation))
 
 
+class MFAAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    error_messages = {
+        **DefaultMFAAdapter.error_messages,
+        "unverified_email": "Confirm your e-mail first.",
+        "add_email_blocked": "Turn two-factor off before you add another address.",
+        "cannot_delete_authenticator": "This one stays: without it nothing would ask for the second step.",
+        "cannot_generate_recovery_codes": "Recovery codes come with a passkey or an authenticator app.",
+        "incorrect_code": AccountAdapter.error_messages["incorrect_code"],
+    }
+
+
 def on_public_url(url: str) -> str:
     """A link for an e-mail: on the configured address, never on a Host header that anybody can send."""
     if not settings.PUBLIC_URL:
         return url
     path = "/" + url.split("://", 1)[-1].partition("/")[2]
-    return settings.PUBLIC_URL.rstrip("/") + path
+    return f"{settings.PUBLIC_URL.rstrip('/')}{path}"
 
 
 def home_of(user: Any) -> str:
@@ -102,38 +114,41 @@ class _Plain:
             field.help_text = "At least 12 characters. Pasting and password managers are welcome." * (
                 name == "password1"
             )
-            field.error_messages["required"] = _missing(name, str(field.label))
+            if name in _LABELS:
+                field.error_messages["required"] = _missing(name, str(field.label))
+            if isinstance(field, forms.EmailField):
+                field.error_messages["invalid"] = "Enter an e-mail address, like name@company.example."
 
 
 def _missing(name: str, label: str) -> str:
     return {"login": "Enter your e-mail.", "email": "Enter your e-mail."}.get(name, f"Enter the {label.lower()}.")
 
 
-class LoginForm(_Plain, allauth_forms.LoginForm):
+class LoginForm(_Plain, allauth_forms.LoginForm):  # type: ignore[misc]
     pass
 
 
-class ResetPasswordForm(_Plain, allauth_forms.ResetPasswordForm):
+class ResetPasswordForm(_Plain, allauth_forms.ResetPasswordForm):  # type: ignore[misc]
     pass
 
 
-class ResetPasswordKeyForm(_Plain, allauth_forms.ResetPasswordKeyForm):
+class ResetPasswordKeyForm(_Plain, allauth_forms.ResetPasswordKeyForm):  # type: ignore[misc]
     pass
 
 
-class ChangePasswordForm(_Plain, allauth_forms.ChangePasswordForm):
+class ChangePasswordForm(_Plain, allauth_forms.ChangePasswordForm):  # type: ignore[misc]
     field_order = ["oldpassword", "password1"]
 
 
-class SetPasswordForm(_Plain, allauth_forms.SetPasswordForm):
+class SetPasswordForm(_Plain, allauth_forms.SetPasswordForm):  # type: ignore[misc]
     pass
 
 
-class ReauthenticateForm(_Plain, allauth_forms.ReauthenticateForm):
+class ReauthenticateForm(_Plain, allauth_forms.ReauthenticateForm):  # type: ignore[misc]
     pass
 
 
-class SignupForm(_Plain, allauth_forms.SignupForm):
+class SignupForm(_Plain, allauth_forms.SignupForm):  # type: ignore[misc]
     """A person and their company at once; the next page asks for the budget."""
 
     company = forms.CharField(

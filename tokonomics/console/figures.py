@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tokonomics.console import presentation as show
-from tokonomics.console.reading import Reading
+from tokonomics.console.reading import Reading, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,8 @@ def _lasts(reading: Reading) -> str:
     """How long what is left lasts; silent where that is past the reset, or not known yet."""
     if reading.stopping:
         return "no request fits in it" if reading.remaining > 0 else "nothing fits"
+    if reading.state == State.STALE:
+        return "last known"
     if reading.forecast is None:
         return "for new requests"
     seconds = reading.forecast.seconds_for(reading.remaining)

@@ -48,7 +48,8 @@ class Ghost:
 
 @dataclass(frozen=True, slots=True)
 class Meter:
-    """All that the partial needs. Pixels: `height`, `bar_y`, `bar_height`, and those derived from them."""
+    """All that the partial needs. Pixels: `height`, `bar_y`, `bar_height`, and those derived from them; `spare` of the
+    height is for words that a narrow page does not show."""
 
     ident: str
     size: Size
@@ -74,6 +75,7 @@ class Meter:
     ticks: tuple[Tick, ...]
     cap_label: Label | None
     labels: tuple[Label, ...]
+    spare: int
 
     @property
     def is_row(self) -> bool:
@@ -167,6 +169,7 @@ def meter(reading: Reading, size: Size | str = Size.PAGE, *, label: str, ident: 
         ticks=layout.ticks,
         cap_label=layout.cap,
         labels=layout.moved(_TOP + _BAR[size]),
+        spare=layout.spare,
     )
 
 

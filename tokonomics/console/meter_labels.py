@@ -35,12 +35,14 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`cap` stands above the bar; the `y` of `labels` counts from its lower edge, and they need `below` pixels there."""
+    """`cap` stands above the bar; the `y` of `labels` counts from its lower edge, and they need `below` pixels there,
+    of which `spare` are for words that a narrow page does not show."""
 
     cap: Label | None = None
     ticks: tuple[Tick, ...] = ()
     labels: tuple[Label, ...] = ()
     below: int = 0
+    spare: int = 0
 
     def moved(self, bar_bottom: int) -> tuple[Label, ...]:
         return tuple(replace(label, y=label.y + bar_bottom) for label in self.labels)
@@ -78,8 +80,9 @@ def lay_out(reading: Reading, at: Callable[[int], int], *, wide: bool) -> Layout
     ticks = tuple(Tick(percent(x), reading.crossed(threshold)) for x, threshold in places)
     named, taken = _threshold_labels(reading, places, wide=wide)
     forecast = _forecast_labels(reading, at, taken)
-    below = 8 if not named and not forecast else max(label.y for label in (*named, *forecast)) + 7
-    return Layout(_cap_label(reading, at(cap)), ticks, (*named, *forecast), below)
+    short = 23 + 7 if named else 10
+    below = max((label.y + 7 for label in forecast), default=short)
+    return Layout(_cap_label(reading, at(cap)), ticks, (*named, *forecast), below, below - short)
 
 
 def _cap_label(reading: Reading, x: int) -> Label:

@@ -40,17 +40,18 @@ def theme(request: HttpRequest) -> HttpResponse:
     return response
 
 
-class SignupView(AllauthSignupView):
+class SignupView(AllauthSignupView):  # type: ignore[misc]
     """allauth's, with what may stop a company from being made said at the form."""
 
     def form_valid(self, form: Form) -> HttpResponse:
         try:
-            return super().form_valid(form)
+            response: HttpResponse = super().form_valid(form)
         except TenantError as error:
             names = {"name": "company", "password": "password1"}
             field = names.get(error.field or "", error.field)
             form.add_error(field if field in form.fields else None, error.message)
-            return self.form_invalid(form)
+            response = self.form_invalid(form)
+        return response
 
 
 signup = SignupView.as_view()

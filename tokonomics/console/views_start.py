@@ -1,6 +1,7 @@
 """The second step of a sign-up: the monthly budget, with the block on."""
 
 import time
+from typing import cast
 
 from django import forms
 from django.contrib.auth.decorators import login_required
@@ -12,7 +13,7 @@ from budgets.money import NANO, InvalidAmount, parse_usd
 from budgets.services import set_tenant_cap
 from budgets.windows import windows_at
 from tenants.errors import PolicyUnavailable, TenantError
-from tenants.models import Membership
+from tenants.models import Membership, User
 from tenants.roles import Action, may
 from tenants.services import Actor
 from tokonomics.console import presentation as show
@@ -43,7 +44,8 @@ class BudgetForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def start(request: HttpRequest, slug: str) -> HttpResponse:
     """A stranger gets the same 404 as for a company that does not exist."""
-    membership = Membership.objects.filter(user=request.user, tenant__slug=slug).select_related("tenant").first()
+    user = cast("User", request.user)
+    membership = Membership.objects.filter(user=user, tenant__slug=slug).select_related("tenant").first()
     if membership is None:
         raise Http404
     if has_budget(membership) or not may(membership.role, Action.CHANGE_BUDGET):

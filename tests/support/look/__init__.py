@@ -55,7 +55,9 @@ def console(request: HttpRequest) -> HttpResponse:
     month = STATES[1][1]
     blocked = reading("14.99", "0", "15", window=DAY, refusing=True, refused=2914)
     notice = words.key_blocked("nightly-batch", blocked)
-    band = Band(notice.title, notice.text, (Link("See the refusals", "#"), Link("Raise for today", "#", main=True)), more=2)
+    band = Band(
+        notice.title, notice.text, (Link("See the refusals", "#"), Link("Raise for today", "#", main=True)), more=2
+    )
     keys = [
         ("support-bot", reading("318.42", "2.10", "500"), ""),
         ("search-rerank", reading("201.96", "0", None), ""),
@@ -71,7 +73,13 @@ def console(request: HttpRequest) -> HttpResponse:
         meter=meter(month, Size.PAGE, label="Budget for November 2026", ident="budget"),
         figures=figures(month, change_href="#"),
         keys=[
-            {"name": name, "reading": state, "chip": chip, "n": number, "meter": meter(state, Size.ROW, label=f"{name}, month", ident=f"k{number}")}
+            {
+                "name": name,
+                "reading": state,
+                "chip": chip,
+                "n": number,
+                "meter": meter(state, Size.ROW, label=f"{name}, month", ident=f"k{number}"),
+            }
             for number, (name, state, chip) in enumerate(keys, 1)
         ],
         toggle_on=words.toggle_on(month.cap, month.resets),
