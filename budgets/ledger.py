@@ -40,7 +40,11 @@ class LedgerOpening(LedgerUnavailable):
 
 
 class PolicyStale(LedgerError):
-    """The caller decided on an old version of the tenant's policy: load it again."""
+    """The caller decided on another version of the tenant's policy than the published one: load it again."""
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"version {version} holds")
+        self.version = version
 
 
 class PolicyFenced(LedgerError):
@@ -252,7 +256,7 @@ class Ledger:
                 index, spent, held, cap = (int(part) for part in reply[1:5])
                 raise CapExceeded(counters[index - 1], spent=spent, held=held, cap=cap, held_only=reply[0] == b"HELD")
             case b"STALE":
-                raise PolicyStale
+                raise PolicyStale(int(reply[1] or 0))
             case b"FENCED":
                 raise PolicyFenced(str(reply[1], "ascii").split())
             case b"COLD":

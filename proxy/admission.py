@@ -22,7 +22,7 @@ from proxy import refusals
 from tenants import crypto, keys, policy
 from tenants.database import in_thread
 from tenants.errors import PolicyUnavailable
-from tenants.models import ApiKey
+from tenants.lookup import FoundKey, find_api_key
 from tenants.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -94,16 +94,16 @@ class KeyPolicy:
 def load_policy(digest: str) -> KeyPolicy | None:
     """From the database; None for a key that it does not know. Read twice where a change came in between."""
     while True:
-        row = ApiKey.objects.select_related("tenant").filter(digest=digest).first()
-        if row is None:
+        found = find_api_key(digest)
+        if found is None:
             return None
-        loaded = _policy_of(row)
-        if policy.current(row.tenant_id) == loaded.version:
+        loaded = _policy_of(found)
+        if policy.current(loaded.tenant_id) == loaded.version:
             return loaded
 
 
-def _policy_of(key: ApiKey) -> KeyPolicy:
-    tenant = key.tenant
+def _policy_of(found: FoundKey) -> KeyPolicy:
+    key, tenant = found.key, found.key.tenant
     caps = {}
     for cap in Cap.objects.filter(tenant=tenant):
         if cap.api_key_id == key.pk:
@@ -117,7 +117,7 @@ def _policy_of(key: ApiKey) -> KeyPolicy:
         version=tenant.policy_version,
         revoked=key.revoked_at is not None,
         suspended=tenant.suspended_at is not None,
-        expires_at=key.expires_at.timestamp() if key.expires_at else None,
+        expires_at=found.expires_at.timestamp() if found.expires_at else None,
         allowed_models=frozenset(key.allowed_models),
         allowed_fields=frozenset(tenant.allowed_fields),
         default_output_limit=key.default_output_limit or tenant.default_output_limit,
@@ -197,6 +197,9 @@ class Admission:
             await self._recover(known.tenant_id)
         elif int(version or 0) == known.version:
             return
+        else:
+            await self._reload(secret, int(version or 0))
+            raise PolicyChanged
         self.policies.forget(secret)
         raise PolicyChanged
 
@@ -225,8 +228,8 @@ class Admission:
                 if not error.held_only or not await self._wait_for_room(patience):
                     raise
                 continue
-            except ledger.PolicyStale:
-                self.policies.forget(secret)
+            except ledger.PolicyStale as stale:
+                await self._reload(secret, stale.version)
                 raise PolicyChanged from None
             except ledger.PolicyFenced as error:
                 await self._heal(caller, error.tokens)
@@ -264,6 +267,15 @@ class Admission:
         finally:
             self._waiting -= 1
         return True
+
+    async def _reload(self, secret: str, published: int) -> None:
+        """Load a policy again. Where the database says another version than Redis and no fence stands (a database put
+        back from a backup, a published version lost), both are brought together first."""
+        self.policies.forget(secret)
+        fresh = await self.policies.find(secret)
+        if fresh is not None and fresh.version != published:
+            await self._heal(fresh, [])
+            self.policies.forget(secret)
 
     async def _heal(self, caller: KeyPolicy, tokens: list[str]) -> None:
         try:

@@ -66,7 +66,7 @@ def now() -> float:
         reply: Any = client().time()
     except redis.RedisError as error:
         raise StoreUnavailable(str(error)) from error
-    return reply[0] + reply[1] / 1_000_000
+    return float(reply[0] + reply[1] / 1_000_000)
 
 
 def run(script: Script, keys: Sequence[str], args: Sequence[str | int | bytes]) -> Any:
@@ -80,10 +80,10 @@ def run(script: Script, keys: Sequence[str], args: Sequence[str | int | bytes]) 
             return _call(connection, "EVALSHA", script.sha, *tail)
         except NoScriptError:
             return _call(connection, "EVAL", script.source, *tail)
-    except (redis.RedisError, OSError) as error:
+    except BaseException as error:
         if connection is not None:
-            connection.disconnect()
-        if isinstance(error, redis.ResponseError):
+            connection.disconnect()  # type: ignore[no-untyped-call]  # whatever stopped us (a task's time limit too): an answer may still be under way
+        if isinstance(error, redis.ResponseError) or not isinstance(error, redis.RedisError | OSError):
             raise
         raise StoreUnavailable(str(error)) from error
     finally:

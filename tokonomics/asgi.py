@@ -10,7 +10,10 @@ pages = get_asgi_application()
 
 from proxy import engine  # noqa: E402
 from proxy.asgi import ProxyHandler  # noqa: E402
+from tenants.checks import require_secrets  # noqa: E402
 from tokonomics import celery  # noqa: E402, F401 (tasks that are published from here go to our broker)
+
+require_secrets()
 
 metered = ProxyHandler()
 
