@@ -5,10 +5,11 @@ that Ctrl-C reaches only us and we decide the order; on Linux it dies with us ev
 """
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
-from asyncio.subprocess import DEVNULL, PIPE, STDOUT, Process
+from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -39,7 +40,8 @@ class Part:
 class Running:
     part: Part
     process: Process
-    announced: asyncio.Event
+    output: asyncio.ReadTransport
+    announced: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -75,27 +77,25 @@ class Supervisor:
             loop.add_signal_handler(signum, self._on_signal, signum)
         starting = asyncio.ensure_future(plan())
         stop = asyncio.ensure_future(self._stop.wait())
-        try:
-            await asyncio.wait({starting, stop, self._failed}, return_when=asyncio.FIRST_COMPLETED)
-            if starting.done() and not starting.exception():
-                await asyncio.wait({stop, self._failed}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            problem = self._problem(starting)
-            for task in (starting, stop):
-                task.cancel()
-            await asyncio.wait({starting, stop})
-            if problem:
-                self.say(f"{problem}. Stopping everything.")
-            await self._stop_all()
+        await asyncio.wait({starting, stop, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done() and not starting.exception():
+            await asyncio.wait({stop, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (starting, stop):
+            task.cancel()
+        await asyncio.wait({starting, stop})
+        problem = self._problem(starting)
+        if problem:
+            self.say(f"{problem}. Stopping everything.")
+        await self._stop_all()
+        if not starting.cancelled() and not isinstance(starting.exception(), PartFailed | None):
+            starting.result()  # a mistake of ours: raise it
         return 1 if problem else 0
 
     def _problem(self, starting: "asyncio.Future[None]") -> str:
         if self._failed.done():
             return self._failed.result()
-        if starting.done() and (error := starting.exception()):
-            if not isinstance(error, PartFailed):
-                raise error
-            return str(error)
+        if not starting.cancelled() and (error := starting.exception()):
+            return str(error) or type(error).__name__
         return ""
 
     # --- For the plan ----------------------------------------------------------------------------------------------
@@ -120,7 +120,8 @@ class Supervisor:
         running = await self._spawn(part)
         self._groups.append([running])
         await running.process.wait()
-        await asyncio.gather(*running.tasks)
+        await self._tidy(running)
+        self._groups.remove([running])
         if running.process.returncode != 0:
             raise PartFailed(running.how_it_ended())
 
@@ -135,12 +136,13 @@ class Supervisor:
     # --- Processes -------------------------------------------------------------------------------------------------
     async def _spawn(self, part: Part) -> Running:
         told, tell = os.pipe()
+        lines, write = os.pipe()
         environment = {**self._environment, ready.VARIABLE: str(tell)} if part.says_ready else self._environment
         try:
             process = await asyncio.create_subprocess_exec(
                 *part.command,
                 stdin=DEVNULL,
-                stdout=PIPE,
+                stdout=write,
                 stderr=STDOUT,
                 env=environment,
                 pass_fds=[*part.pass_fds, *([tell] if part.says_ready else [])],
@@ -149,9 +151,12 @@ class Supervisor:
             )
         finally:
             os.close(tell)
-        running = Running(part, process, asyncio.Event())
-        asyncio.get_running_loop().add_reader(told, self._on_announcement, told, running)
-        running.tasks.append(asyncio.create_task(self._writer.follow(part.name, process.stdout)))
+            os.close(write)
+        loop, stream = asyncio.get_running_loop(), asyncio.StreamReader()
+        output, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(lines, "rb"))
+        running = Running(part, process, output)
+        running.tasks.append(asyncio.create_task(self._writer.follow(part.name, stream)))
+        loop.add_reader(told, self._on_announcement, told, running)
         return running
 
     def _on_announcement(self, told: int, running: Running) -> None:
@@ -186,9 +191,16 @@ class Supervisor:
                 running.process.send_signal(signal.SIGINT)  # for uvicorn and Celery: cancel what is open, but tidily
                 if not await self._ended(running, HURRY_SECONDS):
                     self.say(f"{running.part.name} does not end; killing it.")
-                    os.killpg(running.process.pid, signal.SIGKILL)
+                    running.process.kill()
         await running.process.wait()
+        await self._tidy(running)
+
+    async def _tidy(self, running: Running) -> None:
+        """Children that the part left behind go too; they would hold its output open."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.process.pid, signal.SIGKILL)
         await asyncio.wait(running.tasks, timeout=1)
+        running.output.close()
 
     async def _ended(self, running: Running, seconds: float, or_when: asyncio.Event | None = None) -> bool:
         ended = asyncio.ensure_future(running.process.wait())
