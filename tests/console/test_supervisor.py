@@ -18,10 +18,13 @@ from tokonomics.console.supervisor import Part, Supervisor
 Plan = Callable[[Supervisor], Awaitable[None]]
 
 
-def sleeper(name: str, *, trap: str = "", grace: float = 5.0) -> Part:
-    """A part that runs until it is told to end; `trap` is what it does then."""
-    script = f"trap '{trap or 'exit 0'}' TERM; echo up; while :; do sleep 0.02; done"
-    return Part(name, ["sh", "-c", script], grace=grace)
+def sleeper(name: str, *, trap: str = "trap 'exit 0' TERM", grace: float = 5.0) -> Part:
+    """A part that runs until it is told to end, and is ready when its traps are set."""
+    script = f"{trap}; printf 1 >/proc/self/fd/$TOKONOMICS_READY_FD; while :; do sleep 0.02; done"
+    return Part(name, ["sh", "-c", script], grace=grace, says_ready=True)
+
+
+SAYS_BYE = "trap 'echo bye; exit 0' TERM"
 
 
 class Run:
@@ -67,7 +70,8 @@ def run(tmp_path: Path) -> Run:
 def test_parts_stop_in_the_reverse_order_of_their_start(run: Run) -> None:
     async def plan(supervisor: Supervisor) -> None:
         for name in ("store", "tasks", "web"):
-            await supervisor.start(sleeper(name, trap="sleep 0.1; echo bye; exit 0"))
+            await supervisor.start(sleeper(name, trap="trap 'sleep 0.1; echo bye; exit 0' TERM"))
+        await supervisor.all_ready()
         supervisor.say("go")
 
     assert run(plan) == 0
@@ -77,7 +81,8 @@ def test_parts_stop_in_the_reverse_order_of_their_start(run: Run) -> None:
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_every_way_to_ask_for_the_end_is_an_orderly_one(run: Run, signum: int) -> None:
     async def plan(supervisor: Supervisor) -> None:
-        await supervisor.start(sleeper("web", trap="echo bye; exit 0"))
+        await supervisor.start(sleeper("web", trap=SAYS_BYE))
+        await supervisor.all_ready()
         supervisor.say("go")
 
     assert run(plan, signals=(signum,)) == 0
@@ -87,6 +92,7 @@ def test_every_way_to_ask_for_the_end_is_an_orderly_one(run: Run, signum: int) -
 def test_every_line_has_the_name_of_its_part_in_front(run: Run) -> None:
     async def plan(supervisor: Supervisor) -> None:
         await supervisor.once(Part("migrate", ["sh", "-c", "echo one; echo two >&2; printf three"]))
+        await supervisor.all_ready()
         supervisor.say("go")
 
     assert run(plan) == 0
@@ -103,7 +109,8 @@ def test_every_line_has_the_name_of_its_part_in_front(run: Run) -> None:
 )
 def test_a_part_that_ends_by_itself_ends_the_whole_and_is_named(run: Run, script: str, words: str) -> None:
     async def plan(supervisor: Supervisor) -> None:
-        await supervisor.start(sleeper("web", trap="echo bye; exit 0"))
+        await supervisor.start(sleeper("web", trap=SAYS_BYE))
+        await supervisor.all_ready()
         await supervisor.start(Part("tasks", ["sh", "-c", f"sleep 0.2; {script}"]))
         await asyncio.sleep(60)
 
@@ -156,7 +163,8 @@ def test_a_part_that_ends_before_it_is_ready_ends_the_start(run: Run) -> None:
 
 def test_a_signal_during_the_start_ends_it(run: Run) -> None:
     async def plan(supervisor: Supervisor) -> None:
-        await supervisor.start(sleeper("store", trap="echo bye; exit 0"))
+        await supervisor.start(sleeper("store", trap=SAYS_BYE))
+        await supervisor.all_ready()
         await supervisor.once(Part("migrate", ["sh", "-c", "echo go; sleep 60"]))
 
     started = time.monotonic()
@@ -166,13 +174,9 @@ def test_a_signal_during_the_start_ends_it(run: Run) -> None:
 
 
 def test_a_second_signal_hurries(run: Run) -> None:
-    slow = Part(
-        "web", ["sh", "-c", "trap : TERM; trap 'echo hurried; exit 1' INT; echo up; while :; do sleep 0.02; done"]
-    )
-
     async def plan(supervisor: Supervisor) -> None:
-        await supervisor.start(Part("web", slow.command, grace=60))
-        await asyncio.sleep(0.3)
+        await supervisor.start(sleeper("web", trap="trap : TERM; trap 'echo hurried; exit 1' INT", grace=60))
+        await supervisor.all_ready()
         supervisor.say("go")
 
     started = time.monotonic()
@@ -183,9 +187,8 @@ def test_a_second_signal_hurries(run: Run) -> None:
 
 def test_a_part_that_does_not_end_is_killed(run: Run) -> None:
     async def plan(supervisor: Supervisor) -> None:
-        stubborn = "trap : TERM INT; echo up; while :; do sleep 0.02; done"
-        await supervisor.start(Part("web", ["sh", "-c", stubborn], grace=0.3))
-        await asyncio.sleep(0.3)
+        await supervisor.start(sleeper("web", trap="trap : TERM INT", grace=0.3))
+        await supervisor.all_ready()
         supervisor.say("go")
 
     assert run(plan) == 0
@@ -194,8 +197,8 @@ def test_a_part_that_does_not_end_is_killed(run: Run) -> None:
 
 def test_a_mistake_in_the_plan_is_not_taken_for_a_failing_part(run: Run) -> None:
     async def plan(supervisor: Supervisor) -> None:
-        await supervisor.start(sleeper("store", trap="echo bye; exit 0"))
-        await asyncio.sleep(0.2)
+        await supervisor.start(sleeper("store", trap=SAYS_BYE))
+        await supervisor.all_ready()
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
