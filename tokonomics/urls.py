@@ -18,5 +18,6 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("admin/", admin.site.urls),
+    path("api/", include("tokonomics.api.urls")),
     path("", include("allauth.urls")),
 ]
