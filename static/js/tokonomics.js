@@ -22,12 +22,16 @@
     if (closer) { event.preventDefault(); closer.closest("dialog").close(); }
   });
 
-  // While the rail fills a phone's screen, nothing behind it takes the focus.
-  document.addEventListener("toggle", (event) => {
+  // While the rail fills a phone's screen, nothing behind it takes the focus; the button that opened it gets it back.
+  function railToggles(event) {
     if (!event.target.matches || !event.target.matches("[data-rail]")) return;
     const open = event.newState === "open";
+    if (event.type === "beforetoggle" && open) return;
     document.querySelectorAll("#main, .strip").forEach((part) => { part.inert = open; });
-  }, true);
+    if (open) event.target.querySelector("[popovertargetaction=hide]").focus();
+  }
+  document.addEventListener("toggle", railToggles, true);
+  document.addEventListener("beforetoggle", railToggles, true);
 
   // A summary of errors takes the focus as it appears, and so does whatever a swap marks.
   function takeFocus(root) {
