@@ -58,6 +58,7 @@ class Lane:
         self._watch: asyncio.TimerHandle | None = None
         self._waiting: deque[_Call] = deque()
         self._sent: deque[_Call] = deque()
+        self._doubted: _Call | None = None
         self._flush_due = False
         self._closed = False
         self.run_id = ""
@@ -181,14 +182,19 @@ class Lane:
             self._watch = self._loop.call_later(self._timeout / 4, self._look)
 
     def _look(self) -> None:
-        """The oldest call that is out tells whether the server still answers."""
+        """The oldest call that is out tells whether the server still answers.
+
+        Overdue twice running: where it was our own loop that stood still, the answer is in the socket and gets read now.
+        """
         self._watch = None
         if not self._sent:
             return
-        if self._loop.time() - self._sent[0].sent_at > self._timeout:
-            self._loop.create_task(self._drop("no answer in time"))
-        else:
-            self._ensure_watch()
+        overdue = self._loop.time() - self._sent[0].sent_at > self._timeout
+        if overdue and self._doubted is self._sent[0]:
+            self._loop.create_task(self._drop("no answer in time"))  # noqa: RUF006
+            return
+        self._doubted = self._sent[0] if overdue else None
+        self._watch = self._loop.call_later(0.02 if overdue else self._timeout / 4, self._look)
 
     async def _drop(self, why: str) -> None:
         connection, self._connection = self._connection, None
