@@ -15,6 +15,7 @@ urlpatterns = [
     path("register/", RedirectView.as_view(pattern_name="account_signup", query_string=True)),
     path("register", RedirectView.as_view(pattern_name="account_signup", query_string=True)),
     path("t/<slug:slug>/start/", views_start.start, name="start"),
+    path("t/<slug:slug>/", include("tokonomics.console.urls")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("admin/", admin.site.urls),
