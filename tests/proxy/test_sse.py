@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.sse import Decoder, EventTooLarge
@@ -54,6 +54,7 @@ def test_one_byte_at_a_time_gives_the_same_events():
     assert b"".join(event.raw for event in events) + tail == STREAM
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"data: x", b":", b"event: e"]), max_size=30), st.data())
 def test_any_stream_cut_anywhere_gives_the_same_raw_events(parts, data):
     stream = b"".join(parts)

@@ -4,7 +4,7 @@ import json
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.providers.base import RequestRefused
@@ -77,6 +77,7 @@ _values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(_texts, _values, max_size=5), st.booleans(), st.sampled_from([None, 2]))
 def test_every_object_without_duplicates_is_read_as_it_is(value, ascii_only, indent):
     body = json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode()
@@ -105,6 +106,7 @@ def _escape(key, draw):
     return f'"{out}"'
 
 
+@settings(deadline=None)
 @given(st.dictionaries(_texts, _values, max_size=5), st.data())
 def test_a_key_given_twice_is_found_at_any_depth_and_in_any_spelling(value, data):
     text, twice = _spell(value, data.draw)

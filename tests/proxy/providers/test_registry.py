@@ -1,0 +1,62 @@
+"""Which paths are served, and the list of models in either client's shape."""
+
+import anthropic
+import httpx
+import httpx2
+import openai
+import orjson
+import pytest
+
+from proxy.providers.base import Adapter, Dialect
+from proxy.providers.model_list import ListedModel, model_list
+from proxy.providers.registry import ADAPTERS, adapter_for
+
+MODELS = [ListedModel("gpt-4o", 1715367049, "openai"), ListedModel("claude-sonnet-4-5", 0, "anthropic")]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/files", "/v1/realtime", "/v1/chat/completions/", "/v1/messages/batches", "/v1/x", ""]
+)
+def test_a_path_that_cannot_be_priced_has_no_adapter(path):
+    assert adapter_for(path) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "provider", "upstream", "free"),
+    [
+        ("/v1/chat/completions", "openai", "/chat/completions", False),
+        ("/v1/messages", "anthropic", "/v1/messages", False),
+        ("/v1/messages/count_tokens", "anthropic", "/v1/messages/count_tokens", True),
+    ],
+)
+def test_each_path_leads_to_its_adapter(path, provider, upstream, free):
+    adapter = adapter_for(path)
+    assert (adapter.provider, adapter.path, adapter.free) == (provider, upstream, free)
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=ADAPTERS.keys())
+def test_every_adapter_has_all_that_the_proxy_asks_for(adapter: Adapter):
+    names = {name for kind in (Adapter, Dialect) for name in kind.__annotations__} | {"parse", "render", "meter"}
+    assert all(hasattr(adapter, name) or hasattr(adapter.dialect, name) for name in names)
+
+
+def _client(http):
+    """`http` is httpx or its successor: each SDK wants its own."""
+    transport = http.MockTransport(lambda request: http.Response(200, content=model_list(MODELS, request.headers)))
+    return http.Client(transport=transport)
+
+
+def test_both_official_clients_read_the_list():
+    with openai.OpenAI(api_key="x", base_url="http://g/v1", http_client=_client(httpx)) as client:
+        listed = [(model.id, model.owned_by) for model in client.models.list()]
+    assert listed == [("gpt-4o", "openai"), ("claude-sonnet-4-5", "anthropic")]
+    with anthropic.Anthropic(api_key="x", base_url="http://g", http_client=_client(httpx2)) as client:
+        listed = list(client.models.list())
+    assert [model.id for model in listed] == ["gpt-4o", "claude-sonnet-4-5"]
+    assert listed[0].created_at.isoformat() == "2024-05-10T18:50:49+00:00"
+
+
+def test_a_list_of_no_models_is_a_list():
+    assert orjson.loads(model_list([], {})) == {"object": "list", "data": []}
+    empty = {"data": [], "has_more": False, "first_id": None, "last_id": None}
+    assert orjson.loads(model_list([], {"anthropic-version": "2023-06-01"})) == empty
