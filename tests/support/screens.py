@@ -63,9 +63,13 @@ class Visit:
         return self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
     def draw(self, name: str) -> None:
+        """The whole page; of an open menu or dialog only the window, for what lies over a page has no place in it."""
         if DRAW:
             SCREENS.mkdir(parents=True, exist_ok=True)
-            self.page.screenshot(path=str(SCREENS / f"{name}.png"), full_page=True)
+            self.page.screenshot(
+                path=str(SCREENS / f"{name}.png"),
+                full_page=not self.page.locator(":popover-open, dialog[open]").count(),
+            )
 
 
 @contextmanager

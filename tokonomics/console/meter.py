@@ -49,7 +49,7 @@ class Ghost:
 @dataclass(frozen=True, slots=True)
 class Meter:
     """All that the partial needs. Pixels: `height`, `bar_y`, `bar_height`, and those derived from them; `spare` of the
-    height is for words that a narrow page does not show."""
+    height is for words that a narrow page does not show. A `picture` measures nothing: its label says it all."""
 
     ident: str
     size: Size
@@ -76,6 +76,7 @@ class Meter:
     cap_label: Label | None
     labels: tuple[Label, ...]
     spare: int
+    picture: bool = False
 
     @property
     def is_row(self) -> bool:

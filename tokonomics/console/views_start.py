@@ -1,6 +1,7 @@
 """The second step of a sign-up: the monthly budget, with the block on."""
 
 import time
+from dataclasses import replace
 from typing import cast
 
 from django import forms
@@ -11,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from budgets.money import NANO, InvalidAmount, parse_usd
 from budgets.services import set_tenant_cap
-from budgets.windows import windows_at
+from budgets.windows import Window, windows_at
 from tenants.errors import PolicyUnavailable, TenantError
 from tenants.models import Membership, User
 from tenants.roles import Action, may
@@ -19,6 +20,9 @@ from tenants.services import Actor
 from tokonomics.console import presentation as show
 from tokonomics.console import words
 from tokonomics.console.accounts import has_budget
+from tokonomics.console.meter import Meter, Size, meter
+from tokonomics.console.meter_labels import Label
+from tokonomics.console.reading import Reading
 
 FIRST_BUDGET = 49 * NANO
 
@@ -59,10 +63,20 @@ def start(request: HttpRequest, slug: str) -> HttpResponse:
         "tenant": membership.tenant,
         "toggle_on": words.toggle_on(None, show.at(month.end)),
         "toggle_off": words.toggle_off(None),
-        "resets": show.at(month.end),
+        "wall": _picture(month, hard=True),
+        "gate": _picture(month, hard=False),
         "first": show.cap(FIRST_BUDGET),
     }
     return render(request, "public/start.html", context, status=422 if form.errors else 200)
+
+
+def _picture(month: Window, *, hard: bool) -> Meter:
+    """What a wall, or a gate, looks like: true for any amount, so it names none."""
+    empty = Reading(window=month, now=month.start, cap=FIRST_BUDGET, hard=hard)
+    label = "What happens: people are told at 50, 80 and 95%; at 100% "
+    label += "requests are refused" if hard else "nothing is blocked"
+    drawn = meter(empty, Size.INLINE, label=label, ident="wall" if hard else "gate")
+    return replace(drawn, picture=True, cap_label=replace(cast("Label", drawn.cap_label), text="Your number"))
 
 
 def _save(request: HttpRequest, membership: Membership, form: BudgetForm) -> bool:
