@@ -46,12 +46,11 @@ class KeyView(TenantView):
     queryset = ApiKey.objects.all()
     serializer_class = ApiKeySerializer
 
-    def shown(self, keys: Sequence[ApiKey]) -> list[dict[str, Any]]:
-        """The keys with how they stand now."""
-        standings = live.key_standings(self.tenant.pk, keys)
-        for key in keys:
-            key.month, key.day = standings[key.pk]  # type: ignore[attr-defined]
-        return list(self.get_serializer(keys, many=True).data)
+    def shown(
+        self, api_key: ApiKey, shape: type[ApiKeySerializer] = ApiKeySerializer, /, **more: Any
+    ) -> dict[str, Any]:
+        """A key as it stands now, in a shape that may show `more` than its row knows."""
+        return shape(_standing(self.tenant, [api_key], **more)[0]).data
 
 
 @extend_schema(tags=["Keys"])
@@ -65,7 +64,7 @@ class ApiKeys(KeyView, ListView):
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(self.shown(page or []))
+        return self.get_paginated_response(ApiKeySerializer(_standing(self.tenant, page or []), many=True).data)
 
     @extend_schema(
         summary="Create a key; its secret is shown this once",
@@ -82,14 +81,14 @@ class ApiKeys(KeyView, ListView):
         with policy.within(self.tenant) as tenant:
             key, secret = services.create_api_key(tenant=tenant, actor=self.actor, **settings)
             _set_caps(tenant, key, {name: value for name, value in caps.items() if value is not None}, self.actor)
-        return Response({**self.shown([key])[0], "key": secret}, status=201)
+        return Response(self.shown(key, CreatedApiKey, key=secret), status=201)
 
 
 @extend_schema(tags=["Keys"])
 class OneApiKey(KeyView):
     @extend_schema(summary="A key, its caps, and what it has spent")
     def get(self, request: Request, pk: str) -> Response:
-        return Response(self.shown([self.get_object()])[0])
+        return Response(self.shown(self.get_object()))
 
     @extend_schema(
         summary="Change a key's caps or settings",
@@ -103,7 +102,7 @@ class OneApiKey(KeyView):
             with _naming_what_holds(key, caps), policy.within(self.tenant) as tenant:
                 key = services.update_api_key(tenant=tenant, key_id=pk, actor=self.actor, **settings)
                 _set_caps(tenant, key, caps, self.actor)
-        return Response(self.shown([key])[0])
+        return Response(self.shown(key))
 
 
 @extend_schema(tags=["Keys"])
@@ -112,7 +111,7 @@ class RevokeApiKey(KeyView):
     def post(self, request: Request, pk: str) -> Response:
         self.body(Strict)
         key = services.revoke_api_key(tenant=self.tenant, key_id=pk, actor=self.actor)
-        return Response(self.shown([key])[0])
+        return Response(self.shown(key))
 
 
 @extend_schema(tags=["Keys"])
@@ -127,7 +126,16 @@ class RotateApiKey(KeyView):
         overlap = timedelta(seconds=self.body(Rotation).get("overlap_seconds", 0))
         key, secret = services.rotate_api_key(tenant=self.tenant, key_id=pk, overlap=overlap, actor=self.actor)
         stops_at = key.retired_secrets.latest("retired_at").expires_at
-        return Response({**self.shown([key])[0], "key": secret, "old_key_stops_at": stops_at})
+        return Response(self.shown(key, RotatedApiKey, key=secret, old_key_stops_at=stops_at))
+
+
+def _standing(tenant: Tenant, keys: Sequence[ApiKey], **more: Any) -> list[ApiKey]:
+    """The keys with their `month` and `day`, for the serializers."""
+    standings = live.key_standings(tenant.pk, keys)
+    for key in keys:
+        month, day = standings[key.pk]
+        vars(key).update(month=month, day=day, **more)
+    return list(keys)
 
 
 def _parted(asked: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
