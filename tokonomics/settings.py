@@ -199,13 +199,14 @@ ACCOUNT_EMAIL_VERIFICATION = "mandatory" if EMAIL_URL else "none"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_ADAPTER = "tokonomics.console.accounts.AccountAdapter"
 ACCOUNT_FORMS = {
-    "login": "tokonomics.console.accounts.LoginForm",
-    "signup": "tokonomics.console.accounts.SignupForm",
-    "reset_password": "tokonomics.console.accounts.ResetPasswordForm",
-    "reset_password_from_key": "tokonomics.console.accounts.ResetPasswordKeyForm",
-    "change_password": "tokonomics.console.accounts.ChangePasswordForm",
-    "set_password": "tokonomics.console.accounts.SetPasswordForm",
-    "reauthenticate": "tokonomics.console.accounts.ReauthenticateForm",
+    "login": "tokonomics.console.account_forms.LoginForm",
+    "signup": "tokonomics.console.account_forms.SignupForm",
+    "reset_password": "tokonomics.console.account_forms.ResetPasswordForm",
+    "reset_password_from_key": "tokonomics.console.account_forms.ResetPasswordKeyForm",
+    "change_password": "tokonomics.console.account_forms.ChangePasswordForm",
+    "set_password": "tokonomics.console.account_forms.SetPasswordForm",
+    "add_email": "tokonomics.console.account_forms.AddEmailForm",
+    "reauthenticate": "tokonomics.console.account_forms.ReauthenticateForm",
 }
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_SESSION_REMEMBER = True
@@ -213,6 +214,13 @@ ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 # Wrong passwords are counted by django-axes, for one account from one address; this is the bound of one address.
 ACCOUNT_RATE_LIMITS = {"login_failed": "30/m/ip"}
 MFA_ADAPTER = "tokonomics.console.accounts.MFAAdapter"
+MFA_FORMS = {
+    "authenticate": "tokonomics.console.account_forms.CodeForm",
+    "reauthenticate": "tokonomics.console.account_forms.CodeAgainForm",
+    "activate_totp": "tokonomics.console.account_forms.ActivateAppForm",
+    "add_webauthn": "tokonomics.console.account_forms.AddPasskeyForm",
+    "edit_webauthn": "tokonomics.console.account_forms.EditPasskeyForm",
+}
 MFA_SUPPORTED_TYPES = ["webauthn", "totp", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "Tokonomics"

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -125,6 +126,39 @@ def test_the_password_is_shown_on_demand_and_the_button_says_the_amount(
 
 
 @browser_test
+def test_a_passkey_alone_logs_in(browser: Browser, live_server: object, store: ValkeyServer) -> None:
+    with screens.visit(browser, str(live_server)) as visited:
+        page = visited.page
+        devices = page.context.new_cdp_session(page)
+        devices.send("WebAuthn.enable")
+        options = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True}
+        options |= {"isUserVerified": True, "automaticPresenceSimulation": True}
+        devices.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        visited.open("/signup/")
+        page.get_by_label("E-mail").fill("owner@fernhill.example")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_label("Company").fill("Fernhill Labs")
+        page.get_by_role("button", name="Create account").click()
+        page.wait_for_url("**/start/")
+        visited.open("/2fa/webauthn/add/")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Go on").click()
+        page.get_by_label("Name").fill("Laptop")
+        page.get_by_label("Log in with it alone").check()
+        page.get_by_role("button", name="Add it").click()
+        page.get_by_text("The passkey is added.").wait_for()
+        assert_sound(visited, "recovery-codes-wide-light")
+        visited.open("/2fa/webauthn/")
+        assert_sound(visited, "passkeys-wide-light")
+        visited.open("/logout/")
+        page.get_by_role("button", name="Log out").click()
+        visited.open("/login/")
+        page.get_by_role("button", name="Log in with a passkey").click()
+        page.wait_for_url("**/t/fernhill-labs/start/")
+        assert visited.complaints == []
+
+
+@browser_test
 @look
 def test_the_rail_fills_a_phone_and_gives_the_focus_back(
     browser: Browser, live_server: object, store: ValkeyServer
@@ -227,7 +261,9 @@ def _classes(css: str) -> set[str]:
 
 
 def test_static_files_of_a_version_may_be_kept_for_ever_and_go_out_compressed(client: Any, db: None) -> None:
-    answer = client.get("/static/vendor/tabler-1.6.1/tabler.min.css", headers={"accept-encoding": "gzip"})
-    assert answer.status_code == 200
-    assert "immutable" in answer["Cache-Control"] and answer["Content-Encoding"] == "gzip"
-    assert "immutable" not in client.get("/static/css/tokonomics.css")["Cache-Control"]
+    tabler = client.get("/static/vendor/tabler-1.6.1/tabler.min.css", headers={"accept-encoding": "gzip"})
+    ours = client.get("/static/css/tokonomics.css")
+    with closing(tabler), closing(ours):
+        assert "immutable" in tabler["Cache-Control"] and tabler["Content-Encoding"] == "gzip"
+        assert int(tabler["Content-Length"]) < 90_000
+        assert "immutable" not in ours["Cache-Control"]

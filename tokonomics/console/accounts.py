@@ -1,17 +1,13 @@
-"""Accounts on django-allauth: our words, our forms, a company with each sign-up, a lockout that says until when."""
+"""Accounts on django-allauth: our words, where one goes after logging in, a lockout that says until when."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from allauth.account import forms as allauth_forms
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.utils import setup_user_email
 from allauth.mfa.adapter import DefaultMFAAdapter
 from axes.helpers import get_client_ip_address, get_cool_off
 from axes.models import AccessAttempt
-from django import forms
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -19,7 +15,7 @@ from django.utils import timezone
 from budgets.models import Cap
 from tenants.models import KeyMode, Membership, User
 from tenants.roles import Action, may
-from tokonomics.console import services, words
+from tokonomics.console import words
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -87,89 +83,6 @@ def first_membership(user: Any) -> Membership | None:
 
 def has_budget(membership: Membership) -> bool:
     return Cap.objects.filter(tenant=membership.tenant, api_key=None, mode=KeyMode.LIVE, window="month").exists()
-
-
-# --- Forms -----------------------------------------------------------------------------------------------------------
-
-_LABELS = {
-    "login": "E-mail",
-    "email": "E-mail",
-    "password": "Password",
-    "password1": "Password",
-    "oldpassword": "Password now",
-}
-
-
-class _Plain:
-    """No placeholders that vanish when one types, our labels, a new password asked once (it can be shown)."""
-
-    fields: dict[str, forms.Field]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields.pop("password2", None)
-        for name, field in self.fields.items():
-            field.widget.attrs.pop("placeholder", None)
-            field.label = _LABELS.get(name, field.label)
-            field.help_text = "At least 12 characters. Pasting and password managers are welcome." * (
-                name == "password1"
-            )
-            if name in _LABELS:
-                field.error_messages["required"] = _missing(name, str(field.label))
-            if isinstance(field, forms.EmailField):
-                field.error_messages["invalid"] = "Enter an e-mail address, like name@company.example."
-
-
-def _missing(name: str, label: str) -> str:
-    return {"login": "Enter your e-mail.", "email": "Enter your e-mail."}.get(name, f"Enter the {label.lower()}.")
-
-
-class LoginForm(_Plain, allauth_forms.LoginForm):  # type: ignore[misc]
-    pass
-
-
-class ResetPasswordForm(_Plain, allauth_forms.ResetPasswordForm):  # type: ignore[misc]
-    pass
-
-
-class ResetPasswordKeyForm(_Plain, allauth_forms.ResetPasswordKeyForm):  # type: ignore[misc]
-    pass
-
-
-class ChangePasswordForm(_Plain, allauth_forms.ChangePasswordForm):  # type: ignore[misc]
-    field_order = ["oldpassword", "password1"]
-
-
-class SetPasswordForm(_Plain, allauth_forms.SetPasswordForm):  # type: ignore[misc]
-    pass
-
-
-class ReauthenticateForm(_Plain, allauth_forms.ReauthenticateForm):  # type: ignore[misc]
-    pass
-
-
-class SignupForm(_Plain, allauth_forms.SignupForm):  # type: ignore[misc]
-    """A person and their company at once; the next page asks for the budget."""
-
-    company = forms.CharField(
-        label="Company",
-        max_length=100,
-        widget=forms.TextInput(attrs={"autocomplete": "organization"}),
-        error_messages={"required": "Enter the name of your company."},
-    )
-    field_order = ["email", "password1", "company"]
-
-    def save(self, request: HttpRequest) -> AbstractBaseUser:
-        """Raises tenants.errors.TenantError with nothing made."""
-        email = self.cleaned_data["email"]
-        founded = services.sign_up(
-            email=email,
-            password=self.cleaned_data["password1"],
-            company=self.cleaned_data["company"],
-            address=request.META.get("REMOTE_ADDR"),
-        )
-        setup_user_email(request, founded.owner, [])
-        return founded.owner
 
 
 # --- Lockout (django-axes) -------------------------------------------------------------------------------------------
