@@ -5,8 +5,10 @@ Several of them share one socket, so the kernel gives a new connection to whiche
 """
 
 import argparse
+import asyncio
 import logging
 import socket
+from typing import Any
 
 import uvicorn
 
@@ -18,11 +20,29 @@ KEEP_ALIVE_SECONDS = 75
 
 
 class Server(uvicorn.Server):
-    """Says that it is ready once it accepts connections."""
+    """Accepts connections once its application is warm, and says so."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await warm_up(self.config.loaded_app)
         await super().startup(sockets)
         ready.announce()
+
+
+async def warm_up(app: Any) -> None:
+    """One request that no client waits for: Django imports its addresses and pages on the first, a second or two."""
+    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http"}
+    scope |= {"path": "/healthz", "raw_path": b"/healthz", "root_path": "", "query_string": b""}
+    scope |= {"headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 0), "server": ("127.0.0.1", 0)}
+    ends = asyncio.get_running_loop().create_future()
+    received = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+    async def receive() -> Any:
+        return next(received, None) or await ends
+
+    async def send(message: Any) -> None:
+        pass
+
+    await app(scope, receive, send)
 
 
 def config(app: str, *, grace: int) -> uvicorn.Config:
