@@ -80,7 +80,7 @@ class InFlight:
     # --- what the proxy tells ----------------------------------------------------------------------------------------
 
     def admitting(self, tenant_id: str) -> None:
-        """A request of this tenant is about to be reserved: the sweeps must know of the tenant before any hold exists."""
+        """A request of this tenant is about to be reserved: the sweeps must know the tenant before a hold exists."""
         tenant = self._tenants.get(tenant_id)
         if tenant is None:
             tenant = self._tenants[tenant_id] = _Tenant()
@@ -179,7 +179,7 @@ class InFlight:
         return await in_thread(look) if holds else {}
 
     async def _resend(self, tenant: _Tenant) -> None:
-        """Send what Redis has not confirmed again; a hold that it has never heard of is adopted, unless a row exists."""
+        """Send again what Redis has not confirmed; a hold that it never heard of is adopted, unless a row exists."""
         for ending in list(tenant.unconfirmed.values()):
             try:
                 entry = await self._send_again(ending)

@@ -1,4 +1,4 @@
-"""Every Redis key name of the ledger, in one place. The braces are a hash tag: all keys of a tenant share a Cluster slot."""
+"""Every Redis key name of the ledger. The braces are a hash tag: all keys of a tenant share a Cluster slot."""
 
 
 def policy(tenant_id: str) -> str:
@@ -7,7 +7,7 @@ def policy(tenant_id: str) -> str:
 
 
 def hold(tenant_id: str, hold_id: str) -> str:
-    """Hash: state, amount, k (counters), at (ms), o (owner), m (meta); after its end a tombstone with the state alone."""
+    """Hash: state, amount, k (counters), at (ms), o (owner), m (meta); after its end a tombstone: the state alone."""
     return f"hold:{{{tenant_id}}}:{hold_id}"
 
 

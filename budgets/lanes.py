@@ -83,7 +83,7 @@ class Lane:
         return future
 
     def now(self) -> float:
-        """The time by Redis's clock as far as known, epoch seconds; never ahead of it but for the drift of this clock."""
+        """The time by Redis's clock as far as known, epoch seconds; not ahead of it but for this clock's drift."""
         return self._loop.time() + self._clock
 
     def set_time(self, now_ms: int) -> None:
@@ -184,14 +184,14 @@ class Lane:
     def _look(self) -> None:
         """The oldest call that is out tells whether the server still answers.
 
-        Overdue twice running: where it was our own loop that stood still, the answer is in the socket and gets read now.
+        Overdue twice running: where it was our own loop that stood still, the answer is there and gets read now.
         """
         self._watch = None
         if not self._sent:
             return
         overdue = self._loop.time() - self._sent[0].sent_at > self._timeout
         if overdue and self._doubted is self._sent[0]:
-            self._loop.create_task(self._drop("no answer in time"))  # noqa: RUF006
+            self._loop.create_task(self._drop("no answer in time"))
             return
         self._doubted = self._sent[0] if overdue else None
         self._watch = self._loop.call_later(0.02 if overdue else self._timeout / 4, self._look)
@@ -225,8 +225,7 @@ class Lane:
         self.flush()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._timeout):
-                while self._sent or self._waiting:
-                    await asyncio.sleep(0.005)
+                await asyncio.gather(*[call.future for call in (*self._sent, *self._waiting)], return_exceptions=True)
         self._closed = True
         if self._watch is not None:
             self._watch.cancel()

@@ -143,7 +143,8 @@ class Ledger:
     ) -> Reservation:
         """Hold between `least` and `most` on all counters or on none. Repeat with the same `hold` after a lost reply.
 
-        `day`: the day that the counters' windows were reckoned from; Redis checks it against its own clock. Raises CapExceeded, PolicyStale, PolicyFenced, HoldGone, LedgerCold, LedgerOpening, LedgerUnavailable.
+        `day`: the day that the counters' windows were reckoned from; Redis checks it against its own clock. Raises
+        CapExceeded, PolicyStale, PolicyFenced, WindowMoved, HoldGone, LedgerCold, LedgerOpening, LedgerUnavailable.
         """
         tenant = request.tenant_id
         meta = _meta(request)

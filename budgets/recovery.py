@@ -49,8 +49,8 @@ def open_ledger(tenant_id: str) -> None:
 def rebuild(tenant_id: str, *, grace_seconds: float | None = None, force: bool = False) -> bool:
     """Build a cold tenant's counters from the ledger; False if another worker had done it. Raises StoreUnavailable.
 
-    A store that has lost the tenant altogether (FLUSHALL) admits only after a grace, in which every worker shows what it
-    has in flight; one that came back with its data (a restart) does so from when it was up that long.
+    A store that has lost the tenant altogether (FLUSHALL) admits only after a grace, in which every worker shows what
+    it has in flight; one that came back with its data (a restart) does so from when it was up that long.
     """
     grace = settings.LEDGER_GRACE_SECONDS if grace_seconds is None else grace_seconds
     for _ in range(20):
@@ -203,12 +203,12 @@ class Audit:
 
 
 def audit(tenant_id: str) -> Audit:
-    """Compare Redis with the ledger, live: one look at Redis against the rows at their cursor plus the later entries."""
+    """Compare Redis with the ledger, live: one look at Redis against the rows at their cursor and later entries."""
     for _ in range(20):
         rebuild(tenant_id)  # a tenant that nobody has asked for since the store restarted; otherwise does nothing
         view = _view(tenant_id, UsageRecord.objects.all())
         places = list(view.spent)
-        run_id, drained_upto, counters, holds, raw = store.run(
+        _, drained_upto, counters, holds, raw = store.run(
             scripts.SNAPSHOT,
             [
                 keyspace.policy(tenant_id),

@@ -1,7 +1,7 @@
 """Refused requests, for the pages: how many of which kind a day, and the last few in full.
 
-They cost the proxy next to nothing (a storm at the cap is counted in memory and written twice a second), and they decide
-nothing: what is lost with a worker is half a second of counts.
+They cost the proxy next to nothing (a storm at the cap is counted in memory and written twice a second), and they
+decide nothing: what is lost with a worker is half a second of counts.
 """
 
 from collections import Counter, deque

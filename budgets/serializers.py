@@ -112,9 +112,7 @@ class GroupBy(serializers.CharField):
     def to_internal_value(self, data: Any) -> Any:
         names = super().to_internal_value(data).split(",")
         if unknown := [name for name in names if name not in GROUPS]:
-            raise serializers.ValidationError(
-                f"Group by {', '.join(GROUPS)} or several, not by `{unknown[0]}`."
-            )
+            raise serializers.ValidationError(f"Group by {', '.join(GROUPS)} or several, not by `{unknown[0]}`.")
         return tuple(dict.fromkeys(names))
 
 

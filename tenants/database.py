@@ -1,4 +1,4 @@
-"""The database from the event loop: a few threads of our own, whose connections are looked after as Django's handler does."""
+"""The database from the event loop: a few threads, whose connections are kept as Django's handler keeps its own."""
 
 import asyncio
 from collections.abc import Callable
