@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import Resolver404, include, path, re_path, register_converter, resolve
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView
+from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -69,7 +69,7 @@ v1 = [
     path("tokens/<id:pk>/revoke/", tenants.RevokeManagementToken.as_view()),
     path("audit-events/", tenants.AuditEvents.as_view()),
     path("prices/", budgets.Prices.as_view()),
-    path("schema/", SpectacularAPIView.as_view()),
+    path("schema/", SpectacularJSONAPIView.as_view()),
 ]
 
 urlpatterns = [
