@@ -7,11 +7,12 @@ handler did: the body is bounded as it is read, disconnects are seen, every stre
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
-from django.urls import get_resolver
+from django.urls import ResolverMatch, get_resolver
 from django.utils.module_loading import import_string
 
 from proxy import refusals
@@ -50,7 +51,7 @@ class ProxyHandler(ASGIHandler):
         self._respond = handler
 
     async def _call_view(self, request: ProxyRequest) -> ProxyResponse:
-        match = get_resolver("proxy.urls").resolve(request.path)
+        match = _resolve(request.path)
         response: ProxyResponse = await match.func(request, *match.args, **match.kwargs)
         return response
 
@@ -100,6 +101,11 @@ class ProxyHandler(ASGIHandler):
                     raise refusals.unavailable("overloaded", "Too much is in flight here. Try again in a moment.", 503)
             if not message.get("more_body"):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _resolve(path: str) -> ResolverMatch:
+    return get_resolver("proxy.urls").resolve(path)
 
 
 def _refused(request: ProxyRequest, refusal: Refusal) -> ProxyResponse:
