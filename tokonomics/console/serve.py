@@ -1,7 +1,6 @@
 """One web process on a listening socket that it inherits: `python -m tokonomics.console.serve APP --fd N`.
 
-Several of them share one socket, so the kernel gives a new connection to whichever is free to accept it. uvicorn's own
-`--fd` takes every socket for a unix one and would lose TCP_NODELAY and the client's address.
+uvicorn's own `--fd` takes every socket for a unix one and would lose TCP_NODELAY and the client's address.
 """
 
 import argparse

@@ -58,15 +58,14 @@ def cores() -> int:
 def prepare(host: str, port: int, workers: int) -> Stack:
     """All that can be refused is refused here, before anything runs."""
     data_dir: Path = settings.DATA_DIR
-    listener = listen(host, port)
+    listeners = listen(host, port, workers)
     make_private(data_dir)
     valkey = None if os.environ.get("REDIS_URL") else EmbeddedValkey(data_dir)
     lock = valkey.claim() if valkey else None
     secrets.ensure(data_dir, os.environ, embedded=valkey is not None, first_start=not holds_data(data_dir))
-    sandbox = None if os.environ.get("TOKONOMICS_SANDBOX_URL") else listen("127.0.0.1", 0)
+    sandbox = None if os.environ.get("TOKONOMICS_SANDBOX_URL") else listen("127.0.0.1", 0)[0]
     return Stack(
-        listener=listener,
-        workers=workers,
+        listeners=listeners,
         grace=settings.SHUTDOWN_GRACE_SECONDS,
         environment=environment(data_dir, sandbox),
         valkey=valkey,
@@ -108,7 +107,7 @@ def url_of(host: str, listener: socket.socket) -> str:
 
 async def supervise(stack: Stack, host: str, started: float) -> int:
     """0 after an orderly end that was asked for, 1 when a part failed."""
-    url = url_of(host, stack.listener)
+    url = url_of(host, stack.listeners[0])
     writer = LineWriter(sys.stdout.fileno())
     supervisor = Supervisor(stack.environment, writer)
 
