@@ -3,7 +3,7 @@
 from collections.abc import Set
 
 from proxy.providers.base import HeaderMap
-from proxy.providers.fields import unbounded
+from proxy.providers.fields import unbounded, unknown_field
 
 HEADER = "anthropic-beta"
 
@@ -16,7 +16,6 @@ KNOWN = frozenset(
         "computer-use-2024-10-22",
         "computer-use-2025-01-24",
         "computer-use-2025-11-24",
-        "context-1m-2025-08-07",
         "context-management-2025-06-27",
         "dev-full-thinking-2025-05-14",
         "effort-2025-11-24",
@@ -28,7 +27,6 @@ KNOWN = frozenset(
         "max-tokens-3-5-sonnet-2024-07-15",
         "model-context-window-exceeded-2025-08-26",
         "output-128k-2025-02-19",
-        "output-300k-2026-03-24",
         "pdfs-2024-09-25",
         "prompt-caching-2024-07-31",
         "prompt-caching-scope-2026-01-05",
@@ -43,17 +41,23 @@ KNOWN = frozenset(
     }
 )
 
+# Ones that lift a published limit of some model, which bounds rely on. They are not passed on: a model that needs one
+# then keeps to its own limit, and the models that have outgrown them do without.
+DROPPED = frozenset({"context-1m-2025-08-07", "output-300k-2026-03-24"})
+
 
 def check_betas(headers: HeaderMap, allowed: Set[str]) -> None:
     """Raises RequestRefused `unbounded_request` naming the first unknown beta."""
+    for name in _names(headers):
+        if name not in KNOWN and name not in DROPPED and name not in allowed:
+            unbounded(HEADER, unknown_field(name, "beta"))
+
+
+def forwarded_betas(headers: HeaderMap) -> str:
+    """The header's value as it goes out; empty where nothing is left of it."""
+    return ",".join(name for name in _names(headers) if name not in DROPPED)
+
+
+def _names(headers: HeaderMap) -> list[str]:
     value = headers.get(HEADER)
-    if not value:
-        return
-    for beta in value.split(","):
-        name = beta.strip()
-        if name and name not in KNOWN and name not in allowed:
-            unbounded(
-                HEADER,
-                f"The beta `{name[:100]}` is not one that this gateway can put a price on. "
-                "An admin of your organisation can allow it under Settings > Allowed fields.",
-            )
+    return [name for part in value.split(",") if (name := part.strip())] if value else []

@@ -1,5 +1,6 @@
 """The system prompt and messages of a Messages request: what counts as text, what by formula, what has no bound."""
 
+import re
 from collections.abc import Set
 from typing import Any
 
@@ -12,6 +13,7 @@ _MESSAGE = frozenset({"role", "content"})
 _IMAGE = frozenset({"type", "source", "cache_control", "transformations"})
 _DOCUMENT = frozenset({"type", "source", "cache_control", "citations", "context", "title"})
 _TOOL_RESULT = frozenset({"type", "tool_use_id", "content", "is_error", "cache_control", "toolset_name"})
+_MOST_IMAGE = 5_000  # the high-resolution tier is scaled down to 4,784
 _IMAGE_SOURCES = frozenset({"base64", "url", "file"})
 _PAGED_SOURCES = frozenset({"base64", "url", "file"})
 # Blocks whose JSON holds all that they put before the model.
@@ -26,6 +28,10 @@ _SEALED = frozenset(
         "mcp_tool_use", "mcp_tool_result", "compaction",
     }
 )  # fmt: skip
+# Cited text is cut into sentences, each with a mark of its own.
+_SENTENCE_END = re.compile(r"[^\w\s]|[\n\r]")
+_SENTENCE_MARK = 16
+_CITATIONS_EXPLAINED = 1_024
 _NO_BOUND = "is not one that this gateway can price"
 
 
@@ -46,9 +52,11 @@ def read(payload: dict[str, Any], allowed: Set[str]) -> Content:
             content.add_json(message[name])
     if payload.get("system") is not None:
         _read_blocks(payload["system"], content, "system", allowed)
-    for name in ("output_config", "output_format", "tool_choice"):
+    # The provider explains the form of a structured reply to the model.
+    for name, explained in (("output_config", 1_024), ("output_format", 1_024), ("tool_choice", 0)):
         if payload.get(name) is not None:
             content.add_json(payload[name])
+            content.described += explained
     return content
 
 
@@ -73,6 +81,7 @@ def _read_block(block: dict[str, Any], content: Content, where: str, allowed: Se
         content.texts.append(block["text"])
     elif kind in _PLAIN:
         content.add_json(block)
+        _add_citations(block, content.texts[-1:], content)
     elif kind in _SEALED:
         content.add_json(block)
         content.fills_window = True
@@ -96,12 +105,12 @@ def _read_image(source: Any, content: Content, where: str) -> None:
         fields.unbounded(where, f"This image source {_NO_BOUND}.")
     data = source.get("data")
     size = base64_image_size(data) if source["type"] == "base64" and type(data) is str else None
-    content.images.append(Image(*size) if size else Image())
+    content.images.append(Image(_MOST_IMAGE, *(size or ())))
 
 
 def _read_document(block: dict[str, Any], content: Content, where: str, allowed: Set[str]) -> None:
     source = fields.optional_object(block.get("source"), f"{where}.source")
-    kind = source.get("type")
+    kind, first = source.get("type"), len(content.texts)
     if kind == "text":
         content.texts.append(fields.optional_text(source.get("data"), f"{where}.source.data"))
     elif kind == "content":
@@ -112,3 +121,11 @@ def _read_document(block: dict[str, Any], content: Content, where: str, allowed:
         fields.unbounded(where, f"This document source {_NO_BOUND}.")
     for name in ("title", "context"):
         content.texts.append(fields.optional_text(block.get(name), f"{where}.{name}"))
+    _add_citations(block, content.texts[first:], content)
+
+
+def _add_citations(block: dict[str, Any], texts: list[str], content: Content) -> None:
+    """`citations` is an object where they are asked for, and a list in replies sent back."""
+    if type(block.get("citations")) is dict:
+        marks = sum(1 + len(_SENTENCE_END.findall(text)) for text in texts)
+        content.described += _CITATIONS_EXPLAINED + _SENTENCE_MARK * marks

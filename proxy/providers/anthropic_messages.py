@@ -8,7 +8,7 @@ import orjson
 from budgets.pricing.rates import Retention
 from proxy.providers import anthropic_content, anthropic_tools, fields
 from proxy.providers.anthropic_betas import HEADER as BETA
-from proxy.providers.anthropic_betas import check_betas
+from proxy.providers.anthropic_betas import check_betas, forwarded_betas
 from proxy.providers.anthropic_errors import ANTHROPIC_ERRORS
 from proxy.providers.anthropic_meter import AnthropicMeter, FreeMeter
 from proxy.providers.base import Dialect, HeaderMap, Meter, ParsedRequest
@@ -91,8 +91,10 @@ class AnthropicMessages:
 
     def request_headers(self, headers: HeaderMap, secret: str, *, sandbox: bool = False) -> RawHeaders:
         version = (_VERSION.encode(), headers.get(_VERSION, _OLDEST_VERSION).encode("latin-1", "ignore"))
-        authentication = (b"x-api-key", secret.encode())
-        return [version, *forwarded_headers(headers, (BETA,), authentication, sandbox=sandbox)]
+        sent = [version, *forwarded_headers(headers, (), (b"x-api-key", secret.encode()), sandbox=sandbox)]
+        if betas := forwarded_betas(headers):
+            sent.append((BETA.encode(), betas.encode("latin-1", "ignore")))
+        return sent
 
 
 class AnthropicCountTokens(AnthropicMessages):

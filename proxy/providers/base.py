@@ -30,8 +30,12 @@ class RequestRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image of a request; None where its size is not known. `detail` as OpenAI's field has it."""
+    """One image of a request; None where its size is not known. `detail` as OpenAI's field has it.
 
+    `most`: the most tokens that it can be, whatever the model.
+    """
+
+    most: int
     width: int | None = None
     height: int | None = None
     detail: str = "auto"
@@ -46,7 +50,7 @@ class ParsedRequest:
     payload: dict[str, Any]
     """The decoded body; `render` writes it out again. Never logged."""
     input_tokens: int
-    """The most input tokens that all but its images can be billed for."""
+    """The most that it can be billed for, whatever the model. `bounds.most_input_tokens` is tighter about images."""
     output_limit: int | None
     """The client's own limit of output tokens per choice; None where it gave none; 0 is a limit too."""
     choices: int = 1

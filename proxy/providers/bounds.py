@@ -3,7 +3,7 @@
 from budgets.pricing.bound import Quote, quote
 from budgets.pricing.images import image_bound
 from budgets.pricing.rates import Model, NotPriceable
-from proxy.providers.base import ParsedRequest, RequestRefused
+from proxy.providers.base import Image, ParsedRequest, RequestRefused
 from proxy.providers.fields import unbounded
 
 _ANY_TIER = "auto"
@@ -43,7 +43,8 @@ def most_input_tokens(parsed: ParsedRequest, model: Model) -> int:
         if not model.window_published:
             unbounded("model", f"The context window of `{model.id}`, which this content could fill, is not known.")
         return model.context_window * parsed.model_calls
-    images = sum(
-        image_bound(model, detail=image.detail, width=image.width, height=image.height) for image in parsed.images
-    )
-    return parsed.input_tokens + images
+    return parsed.input_tokens + sum(_image_tokens(image, model) - image.most for image in parsed.images)
+
+
+def _image_tokens(image: Image, model: Model) -> int:
+    return image_bound(model, detail=image.detail, width=image.width, height=image.height)

@@ -29,4 +29,4 @@ class Content:
     def tokens(self, tokenizer: str) -> int:
         """`tokenizer` as in `budgets.pricing.bound.text_bound`."""
         template = template_bound(messages=self.messages, tools=self.tools)
-        return text_bound(self.texts, tokenizer) + template + self.described
+        return text_bound(self.texts, tokenizer) + template + self.described + sum(image.most for image in self.images)

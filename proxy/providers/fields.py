@@ -37,9 +37,10 @@ def check_known(payload: dict[str, Any], known: Set[str], never: dict[str, str],
             unbounded(name, unknown_field(name))
 
 
-def unknown_field(name: str) -> str:
+def unknown_field(name: str, kind: str = "field") -> str:
+    """What is said about a name that only the tenant can know."""
     return (
-        f"`{name[:100]}` is not a field that this gateway can put a price on. "
+        f"`{name[:100]}` is not a {kind} that this gateway can put a price on. "
         "An admin of your organisation can allow it under Settings > Allowed fields."
     )
 

@@ -1,5 +1,6 @@
 """POST /v1/chat/completions."""
 
+import re
 from collections.abc import Set
 from typing import Any
 
@@ -36,7 +37,7 @@ _TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 _SEARCHES_BY_ITSELF = ("-search-preview", "-search-api")
 # Models that know only the old name of the limit, and ones that refuse it.
 _OLD_LIMIT = ("gpt-3.5-", "gpt-4-")
-_NEW_LIMIT = ("o1", "o3", "o4", "gpt-5", "gpt-6")
+_NEW_LIMIT = re.compile(r"(ft:)?(o\d|gpt-([5-9]|\d\d))")
 _OWN_HEADERS = ("openai-organization", "openai-project", "openai-beta")
 
 
@@ -105,7 +106,7 @@ def _client_limit(payload: dict[str, Any]) -> int | None:
 def _limit_field(parsed: ParsedRequest) -> str:
     """The client's own choice where the model takes it, else the name that the model takes."""
     old, new = parsed.payload.get("max_tokens"), parsed.payload.get("max_completion_tokens")
-    if parsed.model.startswith(_NEW_LIMIT):
+    if _NEW_LIMIT.match(parsed.model):
         return "max_completion_tokens"
     if parsed.payload.get("prediction") is not None or parsed.model == "gpt-4" or parsed.model.startswith(_OLD_LIMIT):
         return "max_tokens"

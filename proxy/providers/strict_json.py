@@ -1,7 +1,7 @@
 """Request bodies read in the one way that every reader agrees on.
 
 A body that two parsers may read differently (a key given twice, NaN, a lone surrogate) could be priced by one reading
-and billed by the other, so it is refused.
+and billed by the other, so it is refused. One liberty is taken: an integer beyond 64 bits goes on as a double.
 """
 
 import json

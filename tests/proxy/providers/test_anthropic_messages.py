@@ -52,6 +52,16 @@ def test_unknown_betas_are_refused_by_name_unless_the_tenant_allows_them():
     assert "mcp-client-2025-11-20" not in KNOWN_BETAS
 
 
+def test_betas_that_lift_a_published_limit_are_left_out_and_the_rest_goes_out():
+    assert with_betas("context-1m-2025-08-07").model
+    headers = {"anthropic-beta": "pdfs-2024-09-25, context-1m-2025-08-07,effort-2025-11-24"}
+    assert dict(ANTHROPIC_MESSAGES.request_headers(headers, "sk"))[b"anthropic-beta"] == (
+        b"pdfs-2024-09-25,effort-2025-11-24"
+    )
+    headers = {"anthropic-beta": "context-1m-2025-08-07"}
+    assert b"anthropic-beta" not in dict(ANTHROPIC_MESSAGES.request_headers(headers, "sk"))
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -154,7 +164,7 @@ def test_documents_of_text_are_text_and_of_pages_may_fill_the_window():
     text = with_block({"type": "document", "title": "t", "source": {"type": "text", "data": "x" * 500}})
     assert (text.fills_window, text.input_tokens > 500) == (False, True)
     content = {"type": "content", "content": [{"type": "image", "source": {"type": "url", "url": "x"}}]}
-    assert with_block({"type": "document", "source": content}).images == (Image(),)
+    assert with_block({"type": "document", "source": content}).images == (Image(5_000),)
     for source in (
         {"type": "base64", "data": "JVBERi0="},
         {"type": "url", "url": "x"},
@@ -163,12 +173,23 @@ def test_documents_of_text_are_text_and_of_pages_may_fill_the_window():
         assert with_block({"type": "document", "source": source}).fills_window
 
 
+def test_cited_text_has_a_mark_for_each_sentence():
+    text = {"type": "document", "source": {"type": "text", "data": "A. B! C\n" * 100}}
+    cited = {**text, "citations": {"enabled": True}}
+    assert with_block(cited).input_tokens >= with_block(text).input_tokens + 300 * 16
+
+
+def test_a_structured_reply_is_explained_to_the_model():
+    schema = {"format": {"type": "json_schema", "schema": {}}}
+    assert anthropic(output_config=schema).input_tokens >= anthropic().input_tokens + 1024
+
+
 def test_base64_of_an_image_is_not_counted_as_text():
     source = {"type": "base64", "media_type": "image/jpeg", "data": jpeg(640, 480, metadata=2)}
     parsed = with_block({"type": "image", "source": source})
-    assert parsed.images == (Image(640, 480),)
-    assert parsed.input_tokens < 200
-    assert with_block({"type": "image", "source": {"type": "file", "file_id": "f"}}).images == (Image(),)
+    assert parsed.images == (Image(5_000, 640, 480),)
+    assert parsed.input_tokens < 5_000 + 200
+    assert with_block({"type": "image", "source": {"type": "file", "file_id": "f"}}).images == (Image(5_000),)
 
 
 def test_sealed_results_of_the_providers_tools_may_fill_the_window():

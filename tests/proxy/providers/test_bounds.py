@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import date
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from budgets.pricing.catalogue import find
+from budgets.pricing.catalogue import all_models, find
 from budgets.pricing.cost import cost
+from budgets.pricing.images import image_bound
 from proxy.providers.anthropic_messages import ANTHROPIC_MESSAGES
 from proxy.providers.base import Image
 from proxy.providers.bounds import most_input_tokens, quote_of
@@ -38,8 +40,15 @@ def test_each_choice_is_quoted():
 def test_images_are_bounded_by_the_models_formula():
     part = {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}
     parsed = openai(messages=[{"role": "user", "content": [part]}])
-    assert parsed.images == (Image(),)
-    assert most_input_tokens(parsed, GPT_4O) == parsed.input_tokens + 85 + 8 * 170
+    assert parsed.images == (Image(48_169),)
+    assert most_input_tokens(parsed, GPT_4O) == parsed.input_tokens - 48_169 + 85 + 8 * 170
+
+
+@pytest.mark.parametrize(("provider", "most"), [("openai", 48_169), ("anthropic", 5_000)])
+def test_no_model_sees_more_in_an_image_than_the_most_that_is_assumed_without_one(provider, most):
+    models = all_models(provider, TODAY)
+    assert models
+    assert all(image_bound(model, detail="high") <= most for model in models)
 
 
 def test_content_without_a_formula_is_bounded_by_the_window():

@@ -151,13 +151,13 @@ def test_many_empty_messages_are_not_free():
 def test_base64_of_an_image_is_not_counted_as_text():
     url = "data:image/png;base64," + png(640, 480, padding=300_000)
     parsed = with_part({"type": "image_url", "image_url": {"url": url, "detail": "high"}})
-    assert parsed.images == (Image(640, 480, "high"),)
-    assert parsed.input_tokens < 200
+    assert parsed.images == (Image(48_169, 640, 480, "high"),)
+    assert parsed.input_tokens < 48_169 + 200
 
 
 def test_a_remote_image_is_of_unknown_size():
     parsed = with_part({"type": "image_url", "image_url": {"url": "https://example.org/a.png"}})
-    assert parsed.images == (Image(None, None, "auto"),)
+    assert parsed.images == (Image(48_169, None, None, "auto"),)
 
 
 @pytest.mark.parametrize(
@@ -237,6 +237,8 @@ def test_what_goes_out_means_what_came_in_plus_the_limit_and_the_tier():
         ({"max_tokens": 9, "max_completion_tokens": 7}, "max_completion_tokens"),
         ({"model": "o3-mini", "max_tokens": 9}, "max_completion_tokens"),
         ({"model": "gpt-5.6-sol", "max_tokens": 9}, "max_completion_tokens"),
+        ({"model": "o5-preview", "max_tokens": 9}, "max_completion_tokens"),
+        ({"model": "ft:o4-mini:org::id", "max_tokens": 9}, "max_completion_tokens"),
         ({"model": "gpt-3.5-turbo"}, "max_tokens"),
         ({"model": "gpt-4", "max_completion_tokens": 9}, "max_tokens"),
         ({"model": "gpt-4-turbo"}, "max_tokens"),
