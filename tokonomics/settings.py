@@ -157,6 +157,7 @@ HELD_WAIT_SECONDS = env.float("TOKONOMICS_HELD_WAIT_SECONDS", default=2.0)
 
 # --- Processes -------------------------------------------------------------------------------------------------------
 SHUTDOWN_GRACE_SECONDS = env.int("TOKONOMICS_SHUTDOWN_GRACE", default=20)  # what open requests get to end
+TRUSTED_PROXIES = env.str("TOKONOMICS_TRUSTED_PROXIES", default="127.0.0.1")
 
 # --- Providers -------------------------------------------------------------------------------------------------------
 PROVIDER_BASE_URLS = {

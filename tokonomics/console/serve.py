@@ -44,7 +44,7 @@ async def warm_up(app: Any) -> None:
     await app(scope, receive, send)
 
 
-def config(app: str, *, grace: int) -> uvicorn.Config:
+def config(app: str, *, grace: int, trusted_proxies: str) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="uvloop",
@@ -55,6 +55,7 @@ def config(app: str, *, grace: int) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=grace,
+        forwarded_allow_ips=trusted_proxies,
     )
 
 
@@ -63,9 +64,10 @@ def main() -> None:
     parser.add_argument("app", help="module:attribute of an ASGI application")
     parser.add_argument("--fd", type=int, required=True, help="the listening socket")
     parser.add_argument("--grace", type=int, default=20, help="seconds that open requests may take to end")
+    parser.add_argument("--trusted-proxies", default="127.0.0.1", help="whose X-Forwarded-* headers are believed")
     options = parser.parse_args()
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    server = Server(config(options.app, grace=options.grace))
+    server = Server(config(options.app, grace=options.grace, trusted_proxies=options.trusted_proxies))
     server.run(sockets=[socket.socket(fileno=options.fd)])
 
 

@@ -62,7 +62,8 @@ class Stack:
     """One installation as it is about to run. `environment` is what every part sees."""
 
     listeners: list[socket.socket]  # one for each web process
-    grace: int
+    grace: int  # seconds that open requests get to end
+    trusted_proxies: str
     environment: Mapping[str, str]
     valkey: EmbeddedValkey | None  # None: REDIS_URL names a server of the operator's
     valkey_lock: int | None  # goes to that process, which keeps the data directory locked
@@ -105,7 +106,15 @@ class Stack:
         number = listener.fileno()
         return Part(
             name,
-            [PYTHON, "-m", "tokonomics.console.serve", app, "--fd", str(number), "--grace", str(grace)],
+            [
+                PYTHON,
+                "-m",
+                "tokonomics.console.serve",
+                app,
+                f"--fd={number}",
+                f"--grace={grace}",
+                f"--trusted-proxies={self.trusted_proxies}",
+            ],
             grace=grace + 5,
             pass_fds=[number],
             says_ready=True,

@@ -67,6 +67,7 @@ def prepare(host: str, port: int, workers: int) -> Stack:
     return Stack(
         listeners=listeners,
         grace=settings.SHUTDOWN_GRACE_SECONDS,
+        trusted_proxies=settings.TRUSTED_PROXIES,
         environment=environment(data_dir, sandbox),
         valkey=valkey,
         valkey_lock=lock,
