@@ -29,7 +29,7 @@ class Usd(serializers.Field[int, Any, str, Any]):
 @extend_schema_field(
     {
         "oneOf": [
-            {"type": "string", "pattern": r"^\d{1,7}(\.\d{1,9})?$"},
+            {"type": "string", "format": "decimal", "pattern": r"^\d{1,7}(\.\d{1,9})?$"},
             {"type": "integer", "minimum": 0, "maximum": MAX_CAP_USD},
         ],
         "example": "49.00",

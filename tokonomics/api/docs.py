@@ -11,6 +11,8 @@ from drf_spectacular.generators import SchemaGenerator
 
 Schema = dict[str, Any]
 
+_ORDER = ("Tenant", "Keys", "Budget", "Usage", "Provider credentials", "Prices", "Management tokens", "Audit log")
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -20,6 +22,11 @@ class Field:
     type: str
     required: bool
     note: str
+
+    @property
+    def parts(self) -> list[tuple[str, bool]]:
+        """The note in pieces, and whether each is code: what stood in backticks."""
+        return [(part, bool(index % 2)) for index, part in enumerate(self.note.split("`")) if part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +58,13 @@ def reference(request: HttpRequest) -> HttpResponse:
 
 @lru_cache(maxsize=1)
 def groups() -> tuple[Group, ...]:
-    """Every operation of the schema, by its tag, in the order of the addresses."""
+    """Every operation of the schema, by its tag: what one needs first comes first."""
     schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    found: dict[str, list[Operation]] = {}
+    found: dict[str, list[Operation]] = {name: [] for name in _ORDER}
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             found.setdefault(operation["tags"][0], []).append(_operation(schema, path, method, operation))
-    return tuple(Group(name, tuple(operations)) for name, operations in found.items())
+    return tuple(Group(name, tuple(operations)) for name, operations in found.items() if operations)
 
 
 def _operation(schema: Schema, path: str, method: str, operation: Schema) -> Operation:
@@ -84,11 +91,19 @@ def _parameter(schema: Schema, given: Schema) -> Field:
 def _fields(schema: Schema, carrier: Schema) -> Iterator[Field]:
     """The names of a JSON body; none where it is another format, or empty."""
     content = carrier.get("content", {}).get("application/json", {}).get("schema", {})
-    body = _resolved(schema, content)
-    required = body.get("required", [])
-    for name, of_it in body.get("properties", {}).items():
-        note = of_it.get("description") or _resolved(schema, of_it).get("description", "")
-        yield Field(name, _type(schema, of_it), name in required, note)
+    yield from _properties(schema, _resolved(schema, content), "")
+
+
+def _properties(schema: Schema, whole: Schema, prefix: str) -> Iterator[Field]:
+    """The names of an object, each followed by those of what it holds: `scopes`, `scopes.limit_usd`, ..."""
+    required = whole.get("required", [])
+    for name, part in whole.get("properties", {}).items():
+        inner = _resolved(schema, part)
+        note = part.get("description") or ("" if "properties" in inner else inner.get("description", ""))
+        yield Field(prefix + name, _type(schema, part), name in required, note)
+        if inner.get("type") == "array":
+            inner = _resolved(schema, inner["items"])
+        yield from _properties(schema, inner, f"{prefix}{name}.")
 
 
 def _resolved(schema: Schema, part: Schema) -> Schema:
