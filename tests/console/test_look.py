@@ -9,10 +9,16 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from playwright.sync_api import Browser
 
+from tenants.store import StoreUnavailable
 from tests.support import screens
 from tests.support.valkey import ValkeyServer
+from tokonomics.console import errors
 
 VENDOR = settings.BASE_DIR / "static" / "vendor"
 PAGES = {
@@ -267,3 +273,26 @@ def test_static_files_of_a_version_may_be_kept_for_ever_and_go_out_compressed(cl
         assert "immutable" in tabler["Cache-Control"] and tabler["Content-Encoding"] == "gzip"
         assert int(tabler["Content-Length"]) < 90_000
         assert "immutable" not in ours["Cache-Control"]
+
+
+def test_the_page_of_a_failure_asks_the_database_nothing(rf: Any, db: None) -> None:
+    request = rf.get("/t/fernhill-labs/keys/")
+    with CaptureQueriesContext(connection) as asked:
+        answer = errors.failed(request)
+    assert answer.status_code == 500 and len(asked) == 0
+    assert "caps hold, and requests go on as they did" in answer.content.decode()
+
+
+def test_a_page_that_cannot_reach_the_ledger_says_so_and_the_api_answers_for_itself(rf: Any, db: None) -> None:
+    middleware = errors.LedgerOutOfReach(lambda request: HttpResponse())
+    page = middleware.process_exception(rf.get("/t/fernhill-labs/"), StoreUnavailable("refused"))
+    assert page is not None and (page.status_code, page["Retry-After"]) == (503, "5")
+    assert "The spending ledger cannot be reached" in page.content.decode()
+    assert middleware.process_exception(rf.get("/api/v1/keys/"), StoreUnavailable("refused")) is None
+    assert middleware.process_exception(rf.get("/t/fernhill-labs/"), ValueError("ours")) is None
+
+
+def test_a_form_that_was_open_too_long_is_told_what_to_do(db: None) -> None:
+    answer = Client(enforce_csrf_checks=True).post("/theme/", {"theme": "dark"})
+    assert answer.status_code == 403
+    assert "Go back, reload the page, send it again." in answer.content.decode()

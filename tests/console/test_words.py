@@ -287,3 +287,4 @@ def test_the_frame_says_where_one_is_and_what_is_left() -> None:
         "resets 1 Dec",
         "Providers",
     )
+    assert frame.left_in_words == "left of $1,200"

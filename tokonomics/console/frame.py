@@ -129,9 +129,14 @@ class Frame:
 
     @property
     def left_of(self) -> str:
-        """Ends the amount: `left of $1,200` on the strip is `$351.45` + this."""
+        """Under the amount at the rail's foot."""
         cap = show.cap_short(self.month.cap or 0)
         return f"over {cap}" if self.month.state == State.OVER else f"of {cap}"
+
+    @property
+    def left_in_words(self) -> str:
+        """After the amount on a phone's strip: `left of $1,200`."""
+        return self.left_of if self.month.state == State.OVER else f"left {self.left_of}"
 
     @property
     def resets(self) -> str:
