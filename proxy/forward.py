@@ -14,12 +14,13 @@ from budgets.ledger import CapExceeded, LedgerUnavailable, Request, Reservation
 from budgets.money import format_usd
 from budgets.pricing import bound, catalogue
 from budgets.pricing.bound import Quote
-from budgets.pricing.rates import Model, NotPriceable
+from budgets.pricing.rates import Model
 from proxy import refusals, upstream
 from proxy.admission import KeyPolicy, PolicyChanged
 from proxy.engine import Engine
 from proxy.providers import headers as allowed
 from proxy.providers.base import Adapter, HeaderMap, ParsedRequest, RequestRefused
+from proxy.providers.bounds import quote_of
 from proxy.refusals import Fit, Refusal
 from proxy.settlement import Settlement
 from proxy.stream import MeteredStream
@@ -115,33 +116,11 @@ def _price(adapter: Adapter, caller: KeyPolicy, parsed: ParsedRequest) -> tuple[
             "Use a model from GET /v1/models."
         )
         raise refusals.bad_request("model_not_priced", message, "model")
-    if parsed.service_tier and parsed.service_tier != "auto" and not model.offers(parsed.service_tier):
-        message = f"The service tier {parsed.service_tier!r} has no price for {parsed.model!r}."
-        raise refusals.bad_request("unbounded_request", message, "service_tier")
-    if parsed.fills_window and not model.window_published:
-        message = f"Some of the input has no known size, and the context window of {parsed.model!r} is not published."
-        raise refusals.bad_request("unbounded_request", message, "messages")
-    filled = model.context_window * parsed.model_calls
     try:
-        quote = bound.quote(
-            model,
-            input_tokens=filled if parsed.fills_window else parsed.input_tokens,
-            choices=parsed.choices,
-            client_limit=parsed.output_limit,
-            default_limit=caller.default_output_limit,
-            floor=caller.least_output_limit,
-            least_output=parsed.least_output,
-            extra_output=parsed.extra_output,
-            fees=parsed.fees,
-            web_searches=parsed.web_searches,
-            audio=parsed.audio,
-            service_tier=parsed.service_tier,
-            retention=parsed.retention,
-            model_calls=parsed.model_calls,
-        )
-    except NotPriceable as error:
-        raise refusals.bad_request("unbounded_request", f"{parsed.model!r} has {error}.") from error
-    return model, quote
+        limits = {"default_limit": caller.default_output_limit, "floor": caller.least_output_limit}
+        return model, quote_of(parsed, model, **limits)
+    except RequestRefused as error:
+        raise refusals.refused(error) from error
 
 
 def _provider_secret(adapter: Adapter, caller: KeyPolicy) -> str:
