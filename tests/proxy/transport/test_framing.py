@@ -1,9 +1,12 @@
 """Replies that do not say clearly where they end, or that are too much: refused, never guessed at."""
 
+from unittest.mock import Mock
+
 import httpx
 import pytest
 
-from proxy.framing import MAX_HEAD, MAX_HEADERS
+from proxy.framing import MAX_HEAD, MAX_HEADERS, Malformed, ReplyDecoder
+from proxy.reply import Reply
 from proxy.transport import KeepAliveTransport, not_sent, request_head
 from tests.proxy.transport.servers import OK, Peer, answering, counts, exchange, post, serving, whole
 
@@ -34,6 +37,9 @@ def length(value: bytes) -> bytes:
         ),
         pytest.param(HEAD + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", id="a second coding"),
         pytest.param(HEAD + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", id="a coding much like chunked"),
+        pytest.param(
+            HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", id="chunked twice"
+        ),
         pytest.param(HEAD + b"Transfer-Encoding: identity\r\n\r\nok", id="identity"),
         pytest.param(
             HEAD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
@@ -53,6 +59,7 @@ def length(value: bytes) -> bytes:
         pytest.param(b"HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\nok", id="status of four digits"),
         pytest.param(b"HTTP/1.1 099 OK\r\nContent-Length: 2\r\n\r\nok", id="status below 100"),
         pytest.param(b"HTTP/1.1 103 Early\r\nContent-Length: 2\r\n\r\nok" + OK, id="interim reply with a length"),
+        pytest.param(b"HTTP/1.1 104 X\r\nContent-Length: 2\r\n\r\nok" + OK, id="unknown interim reply with a body"),
         pytest.param(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", id="upgrade"
         ),
@@ -114,6 +121,21 @@ async def refused(raw: bytes, *, piece: int) -> str:
 )
 async def test_what_grows_without_a_body_is_cut(raw, piece):
     await refused(raw, piece=piece)
+
+
+def test_a_huge_head_is_refused_even_if_the_whole_reply_comes_in_one_piece():
+    decoder = ReplyDecoder()
+    fits = b"x" * (MAX_HEAD - 100)
+    for value in (fits, fits + b"x" * 200):
+        reply = Reply(Mock())
+        decoder.begin(reply, bodyless=False)
+        raw = HEAD + b"X: " + value + b"\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
+        if value is fits:
+            decoder.feed(raw)
+            assert (decoder.ended, decoder.keep_alive, reply.status) == (True, True, 200)
+        else:
+            with pytest.raises(Malformed, match="too large a head"):
+                decoder.feed(raw)
 
 
 async def test_too_many_headers_are_refused():

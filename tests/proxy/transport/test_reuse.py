@@ -77,24 +77,46 @@ async def test_what_the_event_loop_has_not_read_yet_is_seen_before_a_connection_
         thread.join(5)
 
 
-async def test_an_early_reply_ends_the_writing_and_the_connection():
-    """A 413 while the body is still on its way: what is left of it must not precede another tenant's request."""
+@pytest.mark.parametrize("status", [200, 302, 413])
+async def test_a_whole_reply_to_a_half_written_request_ends_the_connection(status):
+    """What is left of the body must not precede another tenant's request."""
     body = b"x" * 20_000_000
 
     async def script(peer: Peer) -> None:
         if peer.number == 0:
             await peer.head()
-            await peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig")
+            await peer.send(b"HTTP/1.1 %d Early\r\nContent-Length: 5\r\n\r\nearly" % status)
             await peer.closed_by_client()
         else:
             await answering(OK)(peer)
 
     async with serving(script) as server, KeepAliveTransport() as transport:
         reply = await transport.send(server.origin, head_of(body), body)
-        assert (reply.status, await whole(reply)) == (413, b"big")
+        assert (reply.status, await whole(reply)) == (status, b"early")
         assert counts(transport, server).open == 0
         assert await exchange(transport, server) == b"ok"
         assert server.connections == 2
+
+
+async def test_an_early_error_ends_the_writing_at_once():
+    body = b"x" * 50_000_000
+    taken = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal taken
+        await peer.head()
+        await peer.send(b"HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\n", pause=0.05)
+        try:
+            async with asyncio.timeout(0.3):
+                while taken < len(body):
+                    taken += len(await peer.reader.read(1_000_000))
+        except TimeoutError:
+            await peer.send(b"big")
+
+    async with serving(script) as server, KeepAliveTransport() as transport:
+        reply = await transport.send(server.origin, head_of(body), body)
+        assert (reply.status, await whole(reply)) == (413, b"big")
+    assert taken < len(body) / 2, "or the kernel's buffers are larger than this test thinks"
 
 
 async def test_an_error_to_a_large_request_ends_the_connection_even_if_the_kernel_took_it_all():
@@ -179,6 +201,15 @@ async def test_what_arrived_before_a_failure_is_read_before_it_is_raised():
         with pytest.raises(httpx.RemoteProtocolError):
             await reply.next_chunk()
         assert not reply.complete
+
+
+async def test_a_head_is_handed_on_though_the_body_fails_in_the_same_packet():
+    reply_and_nonsense = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\nnonsense"
+    async with serving(answering(reply_and_nonsense)) as server, KeepAliveTransport() as transport:
+        reply = await post(transport, server)
+        assert (reply.status, await reply.next_chunk()) == (200, b"ok")
+        with pytest.raises(httpx.RemoteProtocolError):
+            await reply.next_chunk()
 
 
 async def test_a_reply_longer_than_the_limit_comes_in_part_and_is_not_complete():
