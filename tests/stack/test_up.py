@@ -12,7 +12,12 @@ import pytest
 
 from tests.support.processes import alive, descendants_of, send, wait_until
 from tests.support.stack import ProductStack
+from tests.support.valkey import ValkeyServer
 
+SECRETS = {
+    "TOKONOMICS_SECRET_KEY": "a-secret-for-tests-only-and-long-enough-to-pass-the-check",
+    "TOKONOMICS_ENCRYPTION_KEYS": "J4pXj1mYyN2fK9s0h3v7b6q5w8e1r4t7y0u3i6o9p2A=",
+}
 PARTS = {"web", "worker", "beat", "sandbox", "valkey"}
 
 
@@ -75,6 +80,22 @@ def test_a_taken_port_is_named_before_anything_starts(own_stack: ProductStack) -
     assert f"Port {own_stack.port} on 127.0.0.1" in own_stack.output()
     assert "--port" in own_stack.output()
     assert not own_stack.data_dir.exists()
+
+
+def test_a_redis_that_evicts_is_refused_before_anything_is_served(
+    own_stack: ProductStack, own_valkey: ValkeyServer
+) -> None:
+    own_valkey.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    own_stack.env |= {"REDIS_URL": own_valkey.url, **SECRETS}
+    assert own_stack.launch().wait(30) == 1
+    assert "maxmemory-policy allkeys-lru" in own_stack.output()
+    assert "Set it to noeviction" in own_stack.output()
+
+
+def test_with_a_redis_of_ones_own_secrets_are_asked_for(own_stack: ProductStack, own_valkey: ValkeyServer) -> None:
+    own_stack.env |= {"REDIS_URL": own_valkey.url}
+    assert own_stack.launch().wait(30) == 1
+    assert "Set TOKONOMICS_SECRET_KEY and TOKONOMICS_ENCRYPTION_KEYS" in own_stack.output()
 
 
 def test_sigterm_lets_an_open_stream_end_and_leaves_no_process(own_stack: ProductStack) -> None:

@@ -8,8 +8,10 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tokonomics.console.embedded import EmbeddedValkey
 from tokonomics.console.health import redis_state
@@ -34,20 +36,41 @@ def listen(host: str, port: int, count: int = 1) -> list[socket.socket]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = min(found, key=lambda one: one[0])  # IPv4 before IPv6
-        listeners = [socket.socket(family, kind, protocol) for _ in range(count)]
-        for listener in listeners:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        first, *others = listeners
-        first.bind(address)
-        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        for listener in others:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            listener.bind(first.getsockname())
     except socket.gaierror as error:
         raise AddressTaken(f"{host} is not an address of this machine ({error.strerror}).") from error
-    except OSError as error:
-        raise AddressTaken(_why_not(host, port, error)) from error
+    with ExitStack() as undo:
+        listeners = [undo.enter_context(socket.socket(family, kind, protocol)) for _ in range(count)]
+        try:
+            _bind(listeners, address)
+        except OSError as error:
+            raise AddressTaken(_why_not(host, port, error)) from error
+        undo.pop_all()
     return listeners
+
+
+def claim_port(host: str, port: int) -> socket.socket:
+    """Keep another `up` away for as long as this is open: bound sockets that do not listen yet can be bound again, and
+    would share our connections. The name lives where ports do, in the network namespace. Elsewhere than on Linux it
+    claims nothing."""
+    claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    if sys.platform == "linux":
+        try:
+            claim.bind(f"\0tokonomics-port-{port}")
+        except OSError as error:
+            claim.close()
+            raise AddressTaken(_why_not(host, port, error)) from error
+    return claim
+
+
+def _bind(listeners: list[socket.socket], address: Any) -> None:
+    first, *others = listeners
+    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    first.bind(address)
+    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    for other in others:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(first.getsockname())
 
 
 def _why_not(host: str, port: int, error: OSError) -> str:
@@ -62,6 +85,7 @@ class Stack:
     """One installation as it is about to run. `environment` is what every part sees."""
 
     listeners: list[socket.socket]  # one for each web process
+    claim: socket.socket  # see `claim_port`
     grace: int  # seconds that open requests get to end
     trusted_proxies: str
     environment: Mapping[str, str]
@@ -98,7 +122,7 @@ class Stack:
             )
             os.close(self.valkey_lock)
             await supervisor.until(self.valkey.answers, what="Valkey did not load its data", timeout=120)
-        await supervisor.until(lambda: redis_state().reachable, what="Redis did not answer", timeout=30)
+        await supervisor.until(lambda: redis_state().reachable, what="Redis, at REDIS_URL, did not answer", timeout=30)
         if problem := redis_state().problem:
             raise PartFailed(problem)
 

@@ -17,7 +17,7 @@ from tokonomics.console import secrets
 from tokonomics.console.embedded import EmbeddedValkey, EmbeddedValkeyError
 from tokonomics.console.lifeline import die_with_parent
 from tokonomics.console.logs import LineWriter
-from tokonomics.console.stack import BASE_DIR, AddressTaken, Stack, listen
+from tokonomics.console.stack import BASE_DIR, AddressTaken, Stack, claim_port, listen
 from tokonomics.console.supervisor import Supervisor
 
 
@@ -59,6 +59,7 @@ def prepare(host: str, port: int, workers: int) -> Stack:
     """All that can be refused is refused here, before anything runs."""
     data_dir: Path = settings.DATA_DIR
     listeners = listen(host, port, workers)
+    claim = claim_port(host, listeners[0].getsockname()[1])
     make_private(data_dir)
     valkey = None if os.environ.get("REDIS_URL") else EmbeddedValkey(data_dir)
     lock = valkey.claim() if valkey else None
@@ -66,6 +67,7 @@ def prepare(host: str, port: int, workers: int) -> Stack:
     sandbox = None if os.environ.get("TOKONOMICS_SANDBOX_URL") else listen("127.0.0.1", 0)[0]
     return Stack(
         listeners=listeners,
+        claim=claim,
         grace=settings.SHUTDOWN_GRACE_SECONDS,
         trusted_proxies=settings.TRUSTED_PROXIES,
         environment=environment(data_dir, sandbox),
