@@ -69,5 +69,5 @@ class Settlement:
         if flags:
             ending["flags"] = flags
         if usage is not None:
-            ending |= {"usage": usage.counts(), "in": usage.total_input_tokens, "out": usage.output_tokens}
+            ending |= {"usage": usage.counts(), "in": usage.total_input_tokens, "out": usage.total_output_tokens}
         return orjson.dumps(ending)
