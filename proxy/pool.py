@@ -6,13 +6,15 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 from math import inf
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import httpx
 
 from proxy.connection import Connection, Timeouts
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+
+Waiter: TypeAlias = "asyncio.Future[Connection | None]"  # is given a connection, or (None) a slot to open one in
 
 
 class Origin(NamedTuple):
@@ -63,9 +65,7 @@ class Pool:
         self._connecting = 0
         self._idle: list[Connection] = []
         self._sockets: set[Connection] = set()
-        self._waiters: dict[
-            asyncio.Future[Connection | None], None
-        ] = {}  # a waiter gets a connection, or a slot (None)
+        self._waiters: dict[Waiter, None] = {}  # in the order of their coming
 
     def take(self) -> Connection | None:
         """The idle connection used last, or None. Those that the provider has closed meanwhile are dropped."""
@@ -92,7 +92,7 @@ class Pool:
             connection.close()
 
     async def _wait(self, deadline: float) -> Connection | None:
-        waiter: asyncio.Future[Connection | None] = self.loop.create_future()
+        waiter: Waiter = self.loop.create_future()
         self._waiters[waiter] = None
         timer = self.loop.call_at(deadline, _give_up, waiter) if deadline < inf else None
         try:
@@ -139,7 +139,7 @@ class Pool:
             raise httpx.ConnectError(f"No connection to {origin.host}:{origin.port}: {exc}") from exc
         return connection
 
-    def _next_waiter(self) -> asyncio.Future[Connection | None] | None:
+    def _next_waiter(self) -> Waiter | None:
         while self._waiters:
             waiter = next(iter(self._waiters))
             del self._waiters[waiter]
@@ -209,6 +209,6 @@ def _sooner(loop: asyncio.AbstractEventLoop, seconds: float | None, total_at: fl
     return total_at if seconds is None else min(loop.time() + seconds, total_at)
 
 
-def _give_up(waiter: asyncio.Future[Connection | None]) -> None:
+def _give_up(waiter: Waiter) -> None:
     if not waiter.done():
         waiter.set_exception(httpx.PoolTimeout("No connection to the provider became free in time"))
