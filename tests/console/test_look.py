@@ -229,6 +229,21 @@ def test_with_forced_colours_the_meter_keeps_its_parts(
         assert strokes == ["1px", "1px", "1px"]
 
 
+@browser_test
+@look
+def test_on_paper_a_page_is_ink_on_white_without_the_rail(
+    browser: Browser, live_server: object, store: ValkeyServer
+) -> None:
+    with screens.visit(browser, str(live_server), scheme="dark") as visited:
+        visited.open("/look/console/")
+        visited.page.emulate_media(media="print")
+        visited.draw("components-print")
+        assert not visited.page.locator("#rail").is_visible()
+        assert visited.page.locator("#budget").is_visible()
+        colours = "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+        assert visited.page.evaluate(colours) == ["rgb(255, 255, 255)", "rgb(18, 32, 29)"]
+
+
 def test_vendored_files_are_what_the_list_says() -> None:
     listed = dict(reversed(line.split(maxsplit=1)) for line in (VENDOR / "checksums.txt").read_text().splitlines())
     files = {
