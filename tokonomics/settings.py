@@ -22,7 +22,7 @@ EMAIL_URL = env.str("EMAIL_URL", default="")
 def _secret(name: str) -> str:
     """From the environment, else from the file that a first embedded start wrote (`tokonomics.console.secrets`)."""
     if value := env.str(name, default=""):
-        return value
+        return str(value)
     path = DATA_DIR / "secrets" / name.lower()
     return path.read_text().strip() if path.exists() else ""
 
@@ -290,7 +290,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "PREPROCESSING_HOOKS": ["tokonomics.api.schema.only_the_api"],
-    "POSTPROCESSING_HOOKS": ["tokonomics.api.schema.one_error_shape"],
+    "POSTPROCESSING_HOOKS": ["tokonomics.api.schema.strict_both_ways"],
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 

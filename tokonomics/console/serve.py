@@ -29,7 +29,13 @@ class Server(uvicorn.Server):
 
 async def warm_up(app: Any) -> None:
     """One request that no client waits for: Django imports its addresses and pages on the first, a second or two."""
-    scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http"}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+    }
     scope |= {"path": "/healthz", "raw_path": b"/healthz", "root_path": "", "query_string": b""}
     scope |= {"headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 0), "server": ("127.0.0.1", 0)}
     ends = asyncio.get_running_loop().create_future()

@@ -12,6 +12,7 @@ import time
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tokonomics.console import ready
 from tokonomics.console.lifeline import tie_to_me
@@ -75,11 +76,12 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(signum, self._on_signal, signum)
-        starting = asyncio.ensure_future(plan())
-        stop = asyncio.ensure_future(self._stop.wait())
-        await asyncio.wait({starting, stop, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+        starting: asyncio.Future[Any] = asyncio.ensure_future(plan())
+        stop: asyncio.Future[Any] = asyncio.ensure_future(self._stop.wait())
+        failed: asyncio.Future[Any] = self._failed
+        await asyncio.wait({starting, stop, failed}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done() and not starting.exception():
-            await asyncio.wait({stop, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stop, failed}, return_when=asyncio.FIRST_COMPLETED)
         for task in (starting, stop):
             task.cancel()
         await asyncio.wait({starting, stop})
@@ -91,7 +93,7 @@ class Supervisor:
             starting.result()  # a mistake of ours: raise it
         return 1 if problem else 0
 
-    def _problem(self, starting: "asyncio.Future[None]") -> str:
+    def _problem(self, starting: "asyncio.Future[Any]") -> str:
         if self._failed.done():
             return self._failed.result()
         if not starting.cancelled() and (error := starting.exception()):

@@ -4,8 +4,7 @@ import sys
 import warnings
 from typing import Any
 
-from celery import signals
-from celery.platforms import SecurityWarning
+from celery import platforms, signals
 
 from tokonomics.celery import app
 from tokonomics.console import ready
@@ -25,5 +24,5 @@ def announce(**_: Any) -> None:
 
 if __name__ == "__main__":
     # "Running as root" is dangerous to Celery where messages are pickled; ours are JSON, and containers run as root.
-    warnings.simplefilter("ignore", SecurityWarning)
+    warnings.simplefilter("ignore", platforms.SecurityWarning)  # type: ignore[attr-defined]
     app.start(["--quiet", *ARGUMENTS[sys.argv[1]], "--loglevel=WARNING", *sys.argv[2:]])
