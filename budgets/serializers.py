@@ -106,6 +106,7 @@ class UsageQuery(ListQuery, UsageFilter):
 GROUPS = ("day", "api_key", "model", "provider", "end_user", "mode")
 
 
+@extend_schema_field({"type": "string", "pattern": f"^({'|'.join(GROUPS)})(,({'|'.join(GROUPS)}))*$"})
 class GroupBy(serializers.CharField):
     """`day`, or several: `day,api_key`."""
 

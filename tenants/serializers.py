@@ -9,7 +9,6 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.utils.dateparse import parse_date, parse_datetime
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
@@ -84,7 +83,7 @@ class Moment(serializers.DateTimeField):
         return super().to_internal_value(value)
 
 
-@extend_schema_field(OpenApiTypes.STR)
+@extend_schema_field({"oneOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]})
 class Bound(serializers.Field[datetime, str, str, Any]):
     """A day (`2026-11-24`) or a time (`2026-11-24T09:30:00Z`) in a query: where a range begins or, with `ends`, ends.
 

@@ -57,9 +57,13 @@ def only_the_api(endpoints: list[Any]) -> list[Any]:
     return [each for each in endpoints if each[0].startswith(PREFIX) and not each[0].startswith(f"{PREFIX}schema")]
 
 
-def one_error_shape(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """Every operation may answer an Error, with whatever status."""
-    result.setdefault("components", {}).setdefault("schemas", {})["Error"] = _ERROR
+def strict_both_ways(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Every operation may answer an Error, with whatever status; bodies take the names that are listed alone."""
+    schemas = result["components"]["schemas"]
+    for name, part in schemas.items():
+        if name.endswith("Request"):
+            part["additionalProperties"] = False
+    schemas["Error"] = _ERROR
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     for operations in result["paths"].values():
         for operation in operations.values():
