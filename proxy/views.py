@@ -52,8 +52,8 @@ async def _list_models(request: ProxyRequest) -> Answer:
     admission, secret = engine().admission, secret_of(request.header_map)
     for _ in range(POLICY_ATTEMPTS):
         try:
+            await admission.confirm(secret)  # first: a refusal must stand by the newest policy too
             caller = await admission.caller(secret)
-            await admission.confirm(secret)
         except PolicyChanged:
             continue
         except (LedgerUnavailable, DatabaseError) as error:
