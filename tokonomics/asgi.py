@@ -12,6 +12,7 @@ from proxy import engine  # noqa: E402
 from proxy.asgi import ProxyHandler  # noqa: E402
 from tenants.checks import require_secrets  # noqa: E402
 from tokonomics import celery  # noqa: E402, F401 (tasks that are published from here go to our broker)
+from tokonomics.console.routing import sockets  # noqa: E402
 
 require_secrets()
 
@@ -25,6 +26,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
             await metered(scope, receive, send)
         else:
             await pages(scope, receive, send)
+    elif scope["type"] == "websocket":
+        await sockets(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _lifespan(receive, send)
 

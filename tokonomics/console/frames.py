@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tenants.models import Membership, Tenant
+from tenants.models import KeyMode, Membership, Tenant
 from tenants.roles import Action, may
 from tokonomics.console import presentation as show
 from tokonomics.console import words
@@ -23,8 +23,8 @@ def frame_of(membership: Membership, active: str, *, page_name: str = "", snapsh
         active=active,
         month=seen.month(),
         page_name=page_name,
-        band=band_of(membership, seen),
-        counts={"keys": len(seen.keys)},
+        band=band_of(tenant, membership.role, seen),
+        counts={"keys": len(seen.active_keys)},
         others=_others(membership),
         help_links=(
             Link("Getting started", f"/t/{tenant.slug}/onboarding/"),
@@ -33,22 +33,27 @@ def frame_of(membership: Membership, active: str, *, page_name: str = "", snapsh
     )
 
 
+def bare(tenant: Tenant, role: str, seen: Snapshot) -> Frame:
+    """Of nobody in particular: for the parts of a page that say what is left."""
+    return Frame(tenant_name=tenant.name, tenant_slug=tenant.slug, role=role, person="", active="", month=seen.month())
+
+
 def _others(membership: Membership) -> tuple[Link, ...]:
     elsewhere = Tenant.objects.filter(memberships__user_id=membership.user_id).exclude(pk=membership.tenant_id)
     return tuple(Link(name, f"/t/{slug}/") for name, slug in elsewhere.order_by("name").values_list("name", "slug"))
 
 
-def band_of(membership: Membership, seen: Snapshot) -> Band | None:
-    """What stops live requests at this moment, the widest scope first; the first is shown, the rest are counted."""
-    stopping = list(_stopping(membership, seen))
+def band_of(tenant: Tenant, role: str, seen: Snapshot, mode: str = KeyMode.LIVE) -> Band | None:
+    """What stops requests of a mode at this moment, the widest scope first: one is shown, the rest are counted."""
+    stopping = list(_stopping(tenant, role, seen, mode))
     if not stopping:
         return None
     first = stopping[0]
     return Band(first.title, first.text, first.actions, first.tone, more=len(stopping) - 1)
 
 
-def _stopping(membership: Membership, seen: Snapshot) -> Iterator[Band]:
-    tenant, home, month = membership.tenant, f"/t/{membership.tenant.slug}/", seen.month()
+def _stopping(tenant: Tenant, role: str, seen: Snapshot, mode: str) -> Iterator[Band]:
+    home, month = f"/t/{tenant.slug}/", seen.month(mode)
     if tenant.suspended_at is not None:
         since = show.short_day(tenant.suspended_at)
         yield Band(
@@ -59,26 +64,27 @@ def _stopping(membership: Membership, seen: Snapshot) -> Iterator[Band]:
         yield Band(down.title, down.text)
         return
     if month.stopping:
-        yield _capped(membership, month, home)
-    for key in seen.blocked_keys():
-        yield _key_band(membership, key, home)
+        yield _capped(role, month, home, mode)
+    for key in seen.blocked_keys(mode):
+        yield _key_band(role, key, home)
 
 
-def _capped(membership: Membership, month: Reading, home: str) -> Band:
-    spent_it = Link("See what spent it", f"{home}usage/")
+def _capped(role: str, month: Reading, home: str, mode: str) -> Band:
+    spent_it = Link("See what spent it", f"{home}usage/" + ("?mode=test" if mode == KeyMode.TEST else ""))
     change = (Link("Raise the budget", f"{home}settings/", main=True),)
-    actions = (spent_it, *change) if may(membership.role, Action.CHANGE_BUDGET) else (spent_it,)
+    actions = (spent_it, *change) if may(role, Action.CHANGE_BUDGET) else (spent_it,)
     if month.state == State.ZERO:
         return Band("The cap is $0.00.", "Everything is refused.", actions)
     notice = words.cap_reached(month)
     return Band(notice.title, f"{notice.text} {words.subline(month)}".strip(), actions)
 
 
-def _key_band(membership: Membership, standing: KeyStanding, home: str) -> Band:
+def _key_band(role: str, standing: KeyStanding, home: str) -> Band:
     key, reading = standing.key, standing.stopped_by or standing.month
     notice = words.key_blocked(key.name, reading)
-    actions = [Link("See the refusals", f"{home}usage/?show=refused&key={key.pk}")]
-    if may(membership.role, Action.MANAGE_KEYS) or key.created_by_id == membership.user_id:
-        label = "Raise the cap" if reading.is_month else "Raise for today"
-        actions.append(Link(label, f"{home}keys/{key.pk}/", main=True))
-    return Band(notice.title, notice.text, tuple(actions))
+    mode = "&mode=test" if key.mode == KeyMode.TEST else ""
+    refusals = Link("See the refusals", f"{home}usage/?show=refused&key={key.pk}{mode}")
+    if not may(role, Action.MANAGE_KEYS):
+        return Band(notice.title, notice.text, (refusals, Link("See the key", f"{home}keys/{key.pk}/")))
+    label = "Raise the cap" if reading.is_month else "Raise for today"
+    return Band(notice.title, notice.text, (refusals, Link(label, f"{home}keys/{key.pk}/", main=True)))

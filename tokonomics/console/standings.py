@@ -57,7 +57,7 @@ outage = Outage()
 
 @dataclass(kw_only=True)
 class Snapshot:
-    """One moment of a company. `keys`: those that are not revoked, newest first."""
+    """One moment of a company. `keys`: those that were looked at; by default all that are not revoked, newest first."""
 
     tenant: Tenant
     now: float
@@ -103,10 +103,14 @@ class Snapshot:
 
     def blocked_keys(self, mode: str = KeyMode.LIVE) -> Iterator[KeyStanding]:
         """Keys of a mode that a cap of their own stops now."""
-        for key in self.keys:
+        for key in self.active_keys:
             standing = self.key(key)
             if key.mode == mode and standing.stopped_by is not None:
                 yield standing
+
+    @property
+    def active_keys(self) -> list[ApiKey]:
+        return [key for key in self.keys if key.revoked_at is None]
 
     def cap_of(self, place: Place) -> Cap | None:
         return self.caps.get((place.key_id, "" if place.key_id else place.mode, str(place.window.kind)))

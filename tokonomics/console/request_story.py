@@ -1,0 +1,326 @@
+"""One request from arrival to its row in the ledger: in a sentence, on a time line, and as a bill to the nanodollar."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, timedelta
+
+from budgets.models import UsageRecord, UsageStatus
+from budgets.money import ceil_div
+from budgets.pricing import catalogue, cost
+from budgets.pricing.cost import Line
+from budgets.pricing.rates import TOKENS_PER_RATE, Model, NotPriceable, PriceLadder, Rates
+from budgets.pricing.usage import Usage
+from budgets.refusals import Refused
+from tenants.models import ApiKey
+from tenants.store import StoreUnavailable
+from tokonomics.console import activity, in_flight, words
+from tokonomics.console import presentation as show
+from tokonomics.console.in_flight import Hold
+from tokonomics.console.standings import Snapshot
+
+PROVIDERS = {"openai": "OpenAI", "anthropic": "Anthropic", "gemini": "Google"}
+_KINDS = {
+    "input": "Input",
+    "cache_read": "Input read from the cache",
+    "cache_write_5m": "Input written to the cache, 5 minutes",
+    "cache_write_1h": "Input written to the cache, longer",
+    "audio_input": "Audio input",
+    "audio_cache_read": "Audio input read from the cache",
+    "output": "Output",
+    "audio_output": "Audio output",
+    "web_search": "Web searches",
+    "request_fee": "Fee of the request",
+}
+_FLAGS = {
+    "bound_breach": "It cost more than the most that was reckoned. Your operator sees it too.",
+    "client_gone": "The client left before the end. The rest was read from the provider to learn what it cost.",
+    "corrected": "Its worker was thought lost and the hold charged; when it came back, the true cost took its place.",
+    "cut": "The reply ended before it was complete.",
+    "no_reply": "The request went out and no reply came back.",
+    "aborted": "It was broken off on our side after it had gone out.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A point of the time line. `at` None: after the one before it, at a time that is not kept."""
+
+    title: str
+    text: str = ""
+    at: datetime | None = None
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    kind: str
+    count: str
+    rate: str
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """Lines whose amounts, added up and rounded up once, are the cost. `note`: how the price was found."""
+
+    lines: tuple[BillLine, ...]
+    total: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    name: str
+    value: str
+    copy: bool = False
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    id: str
+    headline: str
+    chip: str
+    tone: str
+    at: datetime
+    moments: tuple[Moment, ...]
+    bill: Bill | None
+    remarks: tuple[str, ...]
+    facts: tuple[Fact, ...]
+
+
+# --- An admitted request that has ended ------------------------------------------------------------------------------
+
+
+def of_record(record: UsageRecord) -> Story:
+    row = activity.of_record(record)
+    return Story(
+        id=record.pk,
+        headline=_headline(record),
+        chip=row.state,
+        tone=row.tone,
+        at=record.reserved_at,
+        moments=tuple(_moments(record)),
+        bill=bill_of(record),
+        remarks=tuple(_FLAGS[flag] for flag in record.flags if flag in _FLAGS),
+        facts=tuple(_facts(record)),
+    )
+
+
+def _headline(record: UsageRecord) -> str:
+    after = f" after {show.took(record.duration_ms)}" if record.duration_ms else ""
+    match record.status:
+        case UsageStatus.CHARGED_AT_HOLD:
+            return words.charged_at_hold(record.cost)
+        case UsageStatus.LEASE_ENDED:
+            return f"Its worker vanished, so the most it could cost was charged: {show.exact(record.cost)}."
+        case UsageStatus.PROVIDER_ERROR:
+            return f"{_provider(record.provider)} answered with an error{after}. Nothing was charged."
+        case UsageStatus.NOT_SENT:
+            return f"{_provider(record.provider)} could not be reached. Nothing was charged."
+    return f"It cost {show.exact(record.cost)} and ended{after}."
+
+
+def _provider(name: str) -> str:
+    return PROVIDERS.get(name, name)
+
+
+def _moments(record: UsageRecord) -> Iterator[Moment]:
+    """What is kept of it, in order. A moment whose time is not kept says none."""
+    provider = _provider(record.provider)
+    yield Moment("Held", _held_text(record.held), record.reserved_at)
+    if record.status == UsageStatus.NOT_SENT:
+        yield Moment("Not sent", f"No connection to {provider} could be opened.")
+    else:
+        sent = f"to {provider}, {record.endpoint}" + (", as a stream" if record.stream else "")
+        yield Moment("Sent", sent)
+        yield Moment(
+            _ended(record), _ending_text(record), record.reserved_at + timedelta(milliseconds=record.duration_ms)
+        )
+    yield Moment("Settled", _settled_text(record), record.settled_at)
+    rest = record.held - record.cost
+    if rest > 0:
+        yield Moment("Given back", f"{show.exact(rest)}, what the hold had not used.")
+    elif rest < 0:
+        yield Moment("Past the hold", f"{show.exact(-rest)} more than was held.", tone="wall")
+
+
+def _held_text(amount: int) -> str:
+    return f"{show.exact(amount)}, the most it could cost, on the company's month and the key's month and day at once."
+
+
+def _ended(record: UsageRecord) -> str:
+    if record.status in (UsageStatus.CHARGED_AT_HOLD, UsageStatus.LEASE_ENDED):
+        return "Ended without a known usage"
+    return "Ended"
+
+
+def _ending_text(record: UsageRecord) -> str:
+    answered = f"{_provider(record.provider)} answered {record.http_status}. " if record.http_status else ""
+    if record.status == UsageStatus.SETTLED:
+        return f"{answered}{activity.tokens_of(record)}.".strip()
+    return f"{answered}{activity.what_happened(record).capitalize()}.".strip()
+
+
+def _settled_text(record: UsageRecord) -> str:
+    if record.cost == 0:
+        return "Nothing is charged; the hold is off."
+    if record.status == UsageStatus.SETTLED:
+        return f"{show.exact(record.cost)} is charged, the hold is off."
+    return f"{show.exact(record.cost)} is charged: the whole hold."
+
+
+def _facts(record: UsageRecord) -> Iterator[Fact]:
+    yield Fact("Request", record.pk, copy=True)
+    yield Fact("Key", record.api_key.name, href=f"keys/{record.api_key_id}/")
+    yield Fact("Key id", record.api_key_id, copy=True)
+    yield Fact("Model", record.model)
+    yield Fact("Provider", _provider(record.provider))
+    yield Fact("Mode", record.get_mode_display())
+    if record.end_user:
+        yield Fact("End user", record.end_user, copy=True)
+    yield Fact("Held", show.exact(record.held))
+    yield Fact("Cost", show.exact(record.cost))
+
+
+# --- The bill --------------------------------------------------------------------------------------------------------
+
+
+def bill_of(record: UsageRecord) -> Bill | None:
+    """The usage at the price kept in the record; where that list alone does not make the cost (a dearer step, audio, a
+    fee), at the price list of that day. None without a usage, and where neither comes out at what was charged."""
+    if record.status != UsageStatus.SETTLED or not record.usage:
+        return None
+    usage = _usage(record.usage)
+    kept = "At the price that was kept with the request."
+    for model, note in ((_kept_model(record.price), kept), (_listed(record), "At the price list of that day.")):
+        lines = _explained(model, usage)
+        if lines and ceil_div(sum(line.numerator for line in lines), TOKENS_PER_RATE) == record.cost:
+            return Bill(tuple(_line(line) for line in lines), show.exact(record.cost), note)
+    return None
+
+
+def _usage(counts: Mapping[str, int]) -> Usage:
+    known = {field.name for field in fields(Usage)}
+    return Usage(**{name: count for name, count in counts.items() if name in known})
+
+
+def _explained(model: Model | None, usage: Usage) -> list[Line]:
+    if model is None:
+        return []
+    try:
+        return cost.explain(model, usage)
+    except NotPriceable:
+        return []
+
+
+def _kept_model(price: Mapping[str, int]) -> Model | None:
+    try:
+        rates = Rates(**price)
+    except TypeError:
+        return None  # a record of another time, whose price says other things
+    return Model("", "", PriceLadder(rates), 0, 0, "", date.min)
+
+
+def _listed(record: UsageRecord) -> Model | None:
+    return catalogue.find(record.provider, record.model, record.day)
+
+
+def _line(line: Line) -> BillLine:
+    """The amount with all its digits: tokens x rate may be finer than a nanodollar."""
+    unit = "each" if line.per_call else "a million"
+    return BillLine(
+        _KINDS.get(line.kind, line.kind.replace("_", " ")),
+        show.count(line.count),
+        f"{show.exact(line.rate)} {unit}",
+        _finer(line.numerator),
+    )
+
+
+def _finer(numerator: int) -> str:
+    """Nanodollars x 1,000,000 as dollars, exact to the last digit."""
+    whole, rest = divmod(numerator, TOKENS_PER_RATE)
+    text = show.exact(whole)
+    if not rest:
+        return text
+    places = text.partition(".")[2]
+    return f"{text}{'0' * (9 - len(places))}{rest:06d}".rstrip("0")
+
+
+# --- In flight, and refused ------------------------------------------------------------------------------------------
+
+
+def of_another(seen: Snapshot, request_id: str) -> Story | None:
+    """A request without a row: one in flight, or one of the last that were refused."""
+    for refused in seen.recent_refusals:
+        if refused.request_id == request_id:
+            return _of_refusal(refused, _key_name(seen, refused.key_id))
+    try:
+        hold = in_flight.find(seen.tenant.pk, request_id)
+    except StoreUnavailable:
+        return None
+    return _of_hold(hold, _key_name(seen, hold.key_id)) if hold is not None else None
+
+
+def _key_name(seen: Snapshot, key_id: str) -> str:
+    name = ApiKey.objects.filter(tenant=seen.tenant, pk=key_id).values_list("name", flat=True).first()
+    return name or key_id
+
+
+def _of_hold(hold: Hold, key_name: str) -> Story:
+    return Story(
+        id=hold.id,
+        headline=f"It is in flight, and {show.exact(hold.amount)} is held for it until it ends.",
+        chip="In flight",
+        tone="act",
+        at=hold.at,
+        moments=(
+            Moment("Held", _held_text(hold.amount), hold.at),
+            Moment("Sent", f"to {_provider(hold.provider)}, {hold.endpoint}"),
+        ),
+        bill=None,
+        remarks=(),
+        facts=(
+            Fact("Request", hold.id, copy=True),
+            Fact("Key", key_name, href=f"keys/{hold.key_id}/"),
+            Fact("Model", hold.model),
+            Fact("Provider", _provider(hold.provider)),
+        ),
+    )
+
+
+def _of_refusal(refused: Refused, key_name: str) -> Story:
+    at = datetime.fromtimestamp(refused.at_ms // 1000, UTC)
+    return Story(
+        id=refused.request_id,
+        headline=_refused_headline(refused),
+        chip="Refused",
+        tone="wall",
+        at=at,
+        moments=tuple(_refused_moments(refused, at)),
+        bill=None,
+        remarks=("No provider was called and nothing was charged.",),
+        facts=(
+            Fact("Request", refused.request_id, copy=True),
+            Fact("Key", key_name, href=f"keys/{refused.key_id}/"),
+            Fact("Key id", refused.key_id, copy=True),
+            *((Fact("Model", refused.model),) if refused.model else ()),
+            Fact("Code", refused.code, copy=True),
+        ),
+    )
+
+
+def _refused_headline(refused: Refused) -> str:
+    if refused.code == "budget_held":
+        return "It was refused for the moment: requests in flight hold what is left."
+    if refused.scope:
+        return f"It was refused by the {activity.which_cap(refused).lower()}."
+    return "It was refused before anything was held for it."
+
+
+def _refused_moments(refused: Refused, at: datetime) -> Iterator[Moment]:
+    yield Moment("Arrived", f"with {refused.model}" if refused.model else "", at)
+    yield Moment("Refused", f"{refused.code}. {refused.message}", at, tone="wall")
+    fits = activity.fits_output_tokens(refused)
+    if fits:
+        yield Moment("What would have fitted", f"The same request with at most {fits:,} output tokens.")
