@@ -28,5 +28,9 @@ def token_id() -> str:
     return new_id("tok")
 
 
+def invitation_id() -> str:
+    return new_id("inv")
+
+
 def audit_event_id() -> str:
     return new_id("aud")

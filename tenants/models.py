@@ -102,6 +102,28 @@ class Membership(models.Model):
         return f"{self.user} is {self.role} of {self.tenant}"
 
 
+class Invitation(models.Model):
+    """Somebody is asked into a company: a link that works once, until `expires_at`. Only its fingerprint is kept."""
+
+    id = models.CharField(primary_key=True, max_length=24, default=ids.invitation_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="invitations")
+    email = models.EmailField(max_length=254)
+    role = models.CharField(max_length=8, choices=Role)
+    digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of its secret, hex.")
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    withdrawn_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-created_at"]
+        indexes = [models.Index(fields=["tenant", "-created_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.email} as {self.role}"
+
+
 class KeyMode(models.TextChoices):
     LIVE = "live", "Live"
     TEST = "test", "Test"
@@ -165,6 +187,7 @@ class ProviderCredential(models.Model):
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     tested_at = models.DateTimeField(null=True, blank=True, editable=False)
+    test_ok = models.BooleanField(null=True, editable=False, help_text="The provider took the key; null: not known.")
     test_result = models.CharField(max_length=200, blank=True, editable=False)
 
     class Meta:

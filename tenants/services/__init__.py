@@ -15,6 +15,16 @@ from tenants.services.api_keys import (
     update_api_key,
 )
 from tenants.services.companies import Founded, create_tenant, founding, resume_tenant, suspend_tenant, update_tenant
+from tenants.services.invitations import (
+    InvitationClosed,
+    InvitedSomebodyElse,
+    NewInvitation,
+    accept_invitation,
+    find_invitation,
+    invite,
+    open_invitations,
+    withdraw_invitation,
+)
 from tenants.services.people import NewPerson, add_member, change_role, check_password, register, remove_member
 from tenants.services.providers import (
     record_provider_test,
@@ -29,10 +39,14 @@ __all__ = [
     "UNSET",
     "Actor",
     "Founded",
+    "InvitationClosed",
+    "InvitedSomebodyElse",
     "NewApiKey",
+    "NewInvitation",
     "NewManagementToken",
     "NewPerson",
     "Unset",
+    "accept_invitation",
     "active_key",
     "add_member",
     "change_role",
@@ -40,7 +54,10 @@ __all__ = [
     "create_api_key",
     "create_management_token",
     "create_tenant",
+    "find_invitation",
     "founding",
+    "invite",
+    "open_invitations",
     "record_provider_test",
     "reencrypt_credentials",
     "register",
@@ -55,4 +72,5 @@ __all__ = [
     "suspend_tenant",
     "update_api_key",
     "update_tenant",
+    "withdraw_invitation",
 ]

@@ -25,6 +25,7 @@ def set_provider_credential(*, tenant: Tenant, provider: str, secret: str, actor
                 "created_by": actor.user,
                 "created_at": timezone.now(),
                 "tested_at": None,
+                "test_ok": None,
                 "test_result": "",
             },
         )
@@ -42,12 +43,17 @@ def remove_provider_credential(*, tenant: Tenant, provider: str, actor: Actor) -
         credential.delete()
 
 
-def record_provider_test(*, tenant: Tenant, provider: str, result: str, actor: Actor) -> ProviderCredential:
-    """Keep what a test of the key said, in one sentence. Proxies need not know. Raises NotFound."""
+def record_provider_test(
+    *, tenant: Tenant, provider: str, result: str, actor: Actor, ok: bool | None = None
+) -> ProviderCredential:
+    """Keep what a test of the key said, in one sentence, and whether it was good (None: it could not be asked).
+
+    Proxies need not know. Raises NotFound.
+    """
     with transaction.atomic():
         credential = _credential(tenant, provider)
-        credential.tested_at, credential.test_result = timezone.now(), result[:200]
-        credential.save(update_fields=["tested_at", "test_result"])
+        credential.tested_at, credential.test_ok, credential.test_result = timezone.now(), ok, result[:200]
+        credential.save(update_fields=["tested_at", "test_ok", "test_result"])
         change = {"test_result": (None, credential.test_result)}
         record(tenant, actor, "provider.tested", target_id=credential.pk, target=provider, changes=change)
     return credential

@@ -30,6 +30,12 @@ class ProviderCheck:
     message: str
     http_status: int | None = None
     models: int | None = None
+    refused: bool = False
+
+    @property
+    def verdict(self) -> bool | None:
+        """Whether the provider takes the key; None where it did not say, or could not be asked."""
+        return True if self.ok else False if self.refused else None
 
 
 def check_provider(provider: str, secret: str) -> ProviderCheck:
@@ -43,7 +49,7 @@ def check_provider(provider: str, secret: str) -> ProviderCheck:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return ProviderCheck(False, f"{name} could not be asked: GET {url} failed ({type(error).__name__}).")
     if status in (401, 403) or (provider == "gemini" and status == 400):
-        return ProviderCheck(False, f"{name} refuses this key: GET {url} answered {status}.", status)
+        return ProviderCheck(False, f"{name} refuses this key: GET {url} answered {status}.", status, refused=True)
     if status != 200:
         return ProviderCheck(False, f"{name} did not say: GET {url} answered {status}.", status)
     models = _count(body)
@@ -100,7 +106,7 @@ class CheckProvider(TenantView):
         credential = self.get_object()
         found = check_provider(credential.provider, crypto.decrypt(credential.ciphertext))
         tested = record_provider_test(
-            tenant=self.tenant, provider=credential.provider, result=found.message, actor=self.actor
+            tenant=self.tenant, provider=credential.provider, result=found.message, actor=self.actor, ok=found.verdict
         )
         answer = {
             "id": tested.pk,
