@@ -1,8 +1,8 @@
 """Putting the store right: rebuild counters from the ledger, end leases whose owner died, compare and mend."""
 
 import logging
-import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -46,6 +46,10 @@ def open_ledger(tenant_id: str) -> None:
     rebuild(tenant_id, grace_seconds=0)
 
 
+class DatabaseBehind(store.StoreUnavailable):
+    """The ledger lacks entries that were drained: the database was put back from a backup."""
+
+
 def rebuild(tenant_id: str, *, grace_seconds: float | None = None, force: bool = False) -> bool:
     """Build a cold tenant's counters from the ledger; False if another worker had done it. Raises StoreUnavailable.
 
@@ -53,31 +57,31 @@ def rebuild(tenant_id: str, *, grace_seconds: float | None = None, force: bool =
     it has in flight; one that came back with its data (a restart) does so from when it was up that long.
     """
     grace = settings.LEDGER_GRACE_SECONDS if grace_seconds is None else grace_seconds
-    for _ in range(20):
-        view = _view(tenant_id, DailySpend.objects.all())
+    grace_end = _server_grace_end_ms(grace)
+    with _ledger_view(tenant_id, DailySpend.objects.all()) as view:
         arguments: list[str | int] = []
         for place, spent in view.spent.items():
             arguments += (spent, place.window.expires_at)
         reply = store.run(
             scripts.REBUILD,
+            _keys(tenant_id, view.spent),
             [
-                keyspace.policy(tenant_id),
-                keyspace.holds(tenant_id),
-                keyspace.journal(tenant_id),
-                *[place.key for place in view.spent],
-            ],
-            [
-                *(view.version, view.cursor, keyspace.hold_prefix(tenant_id), int(grace * 1000)),
-                *(_server_grace_end_ms(grace), "1" if force else "", *arguments),
+                *(view.version, view.cursor, keyspace.hold_prefix(tenant_id), int(grace * 1000), grace_end),
+                *("1" if force else "", *arguments),
             ],
         )
-        if reply[0] == b"OK":
-            log.info("rebuilt the counters of %s: %d entries, %d holds", tenant_id, reply[1], reply[2])
-            return True
-        if reply[0] == b"LIVE":
-            return False
-        time.sleep(0.02)  # RETRY: the drain has just passed the cursor that we read
-    raise store.StoreUnavailable("the journal moves too fast to rebuild; try again")
+    if reply[0] == b"RETRY":
+        raise DatabaseBehind("the database lacks entries that were drained: was it put back from a backup?")
+    if reply[0] == b"LIVE":
+        return False
+    log.info("rebuilt the counters of %s: %d entries, %d holds", tenant_id, reply[1], reply[2])
+    return True
+
+
+def _keys(tenant_id: str, places: Iterable[Place]) -> list[str]:
+    """KEYS of the scripts that look at a whole tenant."""
+    fixed = [keyspace.policy(tenant_id), keyspace.holds(tenant_id), keyspace.journal(tenant_id)]
+    return [*fixed, *[place.key for place in places]]
 
 
 def _server_grace_end_ms(grace: float) -> int:
@@ -90,8 +94,10 @@ def _server_grace_end_ms(grace: float) -> int:
     return int((store.now() + left) * 1000) if left > 0 else 0
 
 
-def _view(tenant_id: str, rows: Any) -> LedgerView:
-    """Sums and cursor in one look. The locks keep out a drain (cursor) and a change of policy (tenant)."""
+@contextmanager
+def _ledger_view(tenant_id: str, rows: Any) -> Iterator[LedgerView]:
+    """Sums and cursor in one look, true until the block ends: its locks keep out a drain (cursor) and a change of
+    policy (tenant), so that what a script is told of the database cannot have gone stale on the way."""
     now = store.now()
     with transaction.atomic():
         tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
@@ -104,7 +110,7 @@ def _view(tenant_id: str, rows: Any) -> LedgerView:
             for place in _places_of(tenant_id, row["api_key_id"], row["mode"], row["day"]):
                 if place.window.expires_at > now:
                     spent[place] = spent.get(place, 0) + row["total"]
-        return LedgerView(tenant.policy_version, cursor.last_id, spent)
+        yield LedgerView(tenant.policy_version, cursor.last_id, spent)
 
 
 def _current_places(tenant_id: str, now: float) -> Iterator[Place]:
@@ -204,25 +210,11 @@ class Audit:
 
 def audit(tenant_id: str) -> Audit:
     """Compare Redis with the ledger, live: one look at Redis against the rows at their cursor and later entries."""
-    for _ in range(20):
-        rebuild(tenant_id)  # a tenant that nobody has asked for since the store restarted; otherwise does nothing
-        view = _view(tenant_id, UsageRecord.objects.all())
+    rebuild(tenant_id)  # a tenant that nobody has asked for since the store restarted; otherwise does nothing
+    with _ledger_view(tenant_id, UsageRecord.objects.all()) as view:
         places = list(view.spent)
-        _, drained_upto, counters, holds, raw = store.run(
-            scripts.SNAPSHOT,
-            [
-                keyspace.policy(tenant_id),
-                keyspace.holds(tenant_id),
-                keyspace.journal(tenant_id),
-                *[place.key for place in places],
-            ],
-            [keyspace.hold_prefix(tenant_id)],
-        )
-        if stream_id(drained_upto.decode()) <= stream_id(view.cursor):
-            break
-        time.sleep(0.02)
-    else:
-        raise store.StoreUnavailable("the journal moves too fast to audit; try again")
+        arguments = [keyspace.hold_prefix(tenant_id)]
+        _, _, counters, holds, raw = store.run(scripts.SNAPSHOT, _keys(tenant_id, places), arguments)
     tail = [journal.Entry.decode(entry_id, _pairs(fields)) for entry_id, fields in raw]
     tail = [entry for entry in tail if stream_id(entry.id) > stream_id(view.cursor)]
     return Audit(

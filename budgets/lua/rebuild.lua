@@ -58,5 +58,5 @@ end
 local version = ARGV[2]
 if p[2] and tonumber(p[2]) > tonumber(version) then version = p[2] end
 local open_at = p[1] and tonumber(ARGV[6]) or now + tonumber(ARGV[5])
-redis.call('HSET', KEYS[1], 'run_id', ARGV[1], 'version', version, 'open_at', int(open_at))
+redis.call('HSET', KEYS[1], 'run_id', ARGV[1], 'version', version, 'open_at', int(open_at), 'drained_upto', ARGV[3])
 return {'OK', added, found}
