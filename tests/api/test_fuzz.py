@@ -15,7 +15,6 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from tests.api.conftest import Company
 
 
-
 def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """The product, but for the end of a request, which must not close the test's own database connection."""
     signals.request_started.disconnect(close_old_connections)

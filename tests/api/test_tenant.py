@@ -121,6 +121,11 @@ def test_an_amount_that_is_not_exact_or_no_amount_is_refused_in_words(company: C
     assert budget(company).amount == 49 * NANO
 
 
+def test_a_fraction_as_a_number_is_refused_with_the_way_to_send_it(company: Company) -> None:
+    message = company.api.patch("tenant/", {"monthly_budget_usd": 49.5}).json()["error"]["message"]
+    assert message == 'Send `monthly_budget_usd` as text, like "49.50": a JSON number may not be exact.'
+
+
 @pytest.mark.parametrize("toggle", ["false", "no", 0, 1, None, "on"])
 def test_only_true_and_false_turn_the_toggle(company: Company, toggle: Any) -> None:
     reply = company.api.patch("tenant/", {"hard_cap": toggle})

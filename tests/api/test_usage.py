@@ -69,7 +69,7 @@ def test_newest_first_even_of_one_moment(company: Company, used: Used) -> None:
 def test_pages_neither_repeat_nor_hide_rows_that_come_meanwhile(company: Company, used: Used) -> None:
     expected = [used(company, at=NOON - timedelta(seconds=number // 3)).pk for number in range(20)]
     seen: list[str] = []
-    address = "usage/?limit=3"
+    address = "usage/?limit=4"  # pages end between rows of one moment
     while address:
         page = company.api.get(address).json()
         seen += [row["id"] for row in page["results"]]
@@ -227,7 +227,7 @@ async def test_the_export_streams_every_row(store: Any, monkeypatch: pytest.Monk
     company = await sync_to_async(found)("Fernhill")
     other = await sync_to_async(found)("Stranger")
     for number in range(11):
-        await sync_to_async(record_usage)(company, 1_000_000_000 + number, at=NOON - timedelta(seconds=number // 2))
+        await sync_to_async(record_usage)(company, 1_000_000_000 + number, at=NOON - timedelta(seconds=number // 3))
     await sync_to_async(record_usage)(other, at=NOON)
     await sync_to_async(record_usage)(company, at=NOON - timedelta(days=9))
     reply = await AsyncClient().get(

@@ -80,7 +80,7 @@ class ApiKeys(KeyView, ListView):
         caps, settings = _parted(asked)
         with policy.within(self.tenant) as tenant:
             key, secret = services.create_api_key(tenant=tenant, actor=self.actor, **settings)
-            _set_caps(tenant, key, {name: value for name, value in caps.items() if value is not None}, self.actor)
+            _set_caps(tenant, key, caps, self.actor)
         return Response(self.shown(key, CreatedApiKey, key=secret), status=201)
 
 
