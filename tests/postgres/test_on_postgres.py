@@ -15,6 +15,7 @@ NO_TESTS = 5
 # A test's thread that ends without closing its connection matters to nobody, and psycopg says so.
 LEFT_OPEN = "ignore:<psycopg.Connection:ResourceWarning"
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", LEFT_OPEN]
+PYTEST += ["--ignore-glob=*/test_fuzz.py"]  # they ask about input, not about the database, and take long
 
 
 def test_the_suite_starts_a_postgres_of_its_own(postgres: PostgresServer) -> None:
