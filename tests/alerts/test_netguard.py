@@ -32,7 +32,7 @@ def send(url: str, **options: Any) -> netguard.Answer:
     return netguard.post(netguard.parse(url), b"{}", NO_HEADERS, **options)
 
 
-# --- Nothing inside is reached -----------------------------------------------------------------------------------------
+# --- Nothing inside is reached ----------------------------------------------------------------------------------------
 
 LOOPBACK = [
     *("127.0.0.1", "127.1", "127.0.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "017700000001"),
@@ -104,11 +104,11 @@ def test_a_proxy_of_the_environment_is_not_asked(
         assert proxy.received == []
 
 
-# --- Names -------------------------------------------------------------------------------------------------------------
+# --- Names ------------------------------------------------------------------------------------------------------------
 
 
 class Names:
-    """A name server: each look-up of a name gets the next of its answers, the last one for good. Addresses are no names."""
+    """A name server: each look-up of a name gets the next of its answers, the last one for good."""
 
     def __init__(self, *answers: list[str]) -> None:
         self.answers, self.asked = list(answers), 0
@@ -202,7 +202,7 @@ def test_a_name_that_hangs_ends_with_the_time(monkeypatch: pytest.MonkeyPatch) -
     asked.set()
 
 
-# --- Time and size -----------------------------------------------------------------------------------------------------
+# --- Time and size ----------------------------------------------------------------------------------------------------
 
 
 def test_an_answer_that_never_comes_ends_with_the_time(receiver: Receiver, allowed: None) -> None:
