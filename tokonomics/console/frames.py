@@ -43,16 +43,21 @@ def _others(membership: Membership) -> tuple[Link, ...]:
     return tuple(Link(name, f"/t/{slug}/") for name, slug in elsewhere.order_by("name").values_list("name", "slug"))
 
 
-def band_of(tenant: Tenant, role: str, seen: Snapshot, mode: str = KeyMode.LIVE) -> Band | None:
-    """What stops requests of a mode at this moment, the widest scope first: one is shown, the rest are counted."""
-    stopping = list(_stopping(tenant, role, seen, mode))
+def band_of(
+    tenant: Tenant, role: str, seen: Snapshot, mode: str = KeyMode.LIVE, *, below_headline: bool = False
+) -> Band | None:
+    """What stops requests of a mode at this moment, the widest scope first: one is shown, the rest are counted.
+
+    `below_headline`: on the overview, where the headline says already that the company's own cap or ledger stops them.
+    """
+    stopping = list(_stopping(tenant, role, seen, mode, below_headline=below_headline))
     if not stopping:
         return None
     first = stopping[0]
     return Band(first.title, first.text, first.actions, first.tone, more=len(stopping) - 1)
 
 
-def _stopping(tenant: Tenant, role: str, seen: Snapshot, mode: str) -> Iterator[Band]:
+def _stopping(tenant: Tenant, role: str, seen: Snapshot, mode: str, *, below_headline: bool) -> Iterator[Band]:
     home, month = f"/t/{tenant.slug}/", seen.month(mode)
     if tenant.suspended_at is not None:
         since = show.short_day(tenant.suspended_at)
@@ -61,18 +66,25 @@ def _stopping(tenant: Tenant, role: str, seen: Snapshot, mode: str) -> Iterator[
         )
     if month.state == State.STALE:
         down = words.ledger_down(show.at(month.stale_since or month.now))
-        yield Band(down.title, down.text)
+        if not below_headline:
+            yield Band(down.title, down.text)
         return
-    if month.stopping:
+    if month.stopping and not below_headline:
         yield _capped(role, month, home, mode)
     for key in seen.blocked_keys(mode):
         yield _key_band(role, key, home)
 
 
+def actions_of(tenant: Tenant, role: str, month: Reading, mode: str) -> tuple[Link, ...]:
+    """What the overview's headline asks for, where it says that the cap is reached."""
+    return _capped(role, month, f"/t/{tenant.slug}/", mode).actions if month.stopping else ()
+
+
 def _capped(role: str, month: Reading, home: str, mode: str) -> Band:
     spent_it = Link("See what spent it", f"{home}usage/" + ("?mode=test" if mode == KeyMode.TEST else ""))
-    change = (Link("Raise the budget", f"{home}settings/", main=True),)
-    actions = (spent_it, *change) if may(role, Action.CHANGE_BUDGET) else (spent_it,)
+    actions: tuple[Link, ...] = (spent_it,)
+    if may(role, Action.CHANGE_BUDGET) and mode == KeyMode.LIVE:
+        actions = (spent_it, Link("Raise the budget", f"{home}settings/", main=True))
     if month.state == State.ZERO:
         return Band("The cap is $0.00.", "Everything is refused.", actions)
     notice = words.cap_reached(month)

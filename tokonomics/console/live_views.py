@@ -36,7 +36,8 @@ class OverviewParts:
         context = {
             "view": view,
             "frame": frame,
-            "band": frames.band_of(seen.tenant, role, seen, choice.mode),
+            "below": {"band": frames.band_of(seen.tenant, role, seen, choice.mode, below_headline=True)},
+            "actions": frames.actions_of(seen.tenant, role, view.month, choice.mode),
             "stacks": [(stack, choice.address(by=stack)) for stack in Stack],
         }
         names = {"now": "now", "band-box": "band", "by-day": "days", "by-who": "who", "requests": "requests"}

@@ -100,6 +100,12 @@ class Overview:
     rows: tuple[Row, ...]
     note: str
 
+    home: str
+
+    @property
+    def usage_href(self) -> str:
+        return f"{self.home}usage/" + ("?mode=test" if self.choice.mode == KeyMode.TEST else "")
+
     @property
     def is_silent(self) -> bool:
         """No request has ever come in this mode."""
@@ -134,6 +140,7 @@ def overview(role: str, seen: Snapshot, choice: Choice) -> Overview:
         reasons=tuple(_reasons(seen, choice, home)),
         rows=tuple(_rows(seen, choice, flight, names)),
         note=_new_month(seen, choice, month),
+        home=home,
     )
 
 
@@ -159,15 +166,16 @@ def _meter_label(month: Reading, mode: str) -> str:
 
 
 def _spenders(seen: Snapshot, choice: Choice, groups: Sequence[Group], home: str) -> list[Spender]:
-    """The dearest first. By key, those that a cap stops come before the rest, and keys without spend after."""
+    """The dearest first, as in the chart; of keys also those without spend, and none that a cap stops is left out."""
     if choice.by != Stack.KEY:
         return [_group_line(group, n, groups, choice, home) for n, group in enumerate(groups[:MOST_LISTED], 1)]
     swatches = {group.id: str(min(n, 6)) for n, group in enumerate(groups, 1)}
     order = {group.id: n for n, group in enumerate(groups)}
     mine = [key for key in seen.keys if key.mode == choice.mode and (key.revoked_at is None or key.pk in order)]
-    stopped = {key.pk for key in mine if key.revoked_at is None and seen.key(key).stopped_by is not None}
-    mine.sort(key=lambda key: (key.pk not in stopped, order.get(key.pk, len(order)), key.name))
-    return [_key_line(seen, key, swatches.get(key.pk, ""), home) for key in mine[:MOST_LISTED]]
+    mine.sort(key=lambda key: (order.get(key.pk, len(order)), key.name))
+    stopped = [key for key in mine if key.revoked_at is None and seen.key(key).stopped_by is not None][:MOST_LISTED]
+    kept = stopped + [key for key in mine if key not in stopped][: MOST_LISTED - len(stopped)]
+    return [_key_line(seen, key, swatches.get(key.pk, ""), home) for key in mine if key in kept]
 
 
 def _key_line(seen: Snapshot, key: ApiKey, swatch: str, home: str) -> Spender:

@@ -193,7 +193,8 @@ def total_of(tenant: Tenant, chosen: Selection) -> Total:
 def refused_of(seen: Snapshot, chosen: Selection) -> list[Row]:
     """Of those that are kept in full, the ones that match; newest first."""
     names = dict(ApiKey.objects.filter(tenant=seen.tenant).values_list("pk", "name"))
-    return [activity.of_refusal(each, names) for each in seen.recent_refusals if _matches(each, chosen)]
+    rows = [activity.of_refusal(each, names) for each in seen.recent_refusals if _matches(each, chosen)]
+    return activity.newest(rows, len(rows))
 
 
 def _matches(refused: Refused, chosen: Selection) -> bool:

@@ -21,7 +21,8 @@ def page(request: TenantRequest, slug: str) -> HttpResponse:
     view = overview(request.role, seen, choice)
     context: dict[str, Any] = {
         "view": view,
-        "band": frames.band_of(request.tenant, request.role, seen, choice.mode),
+        "below": {"band": frames.band_of(request.tenant, request.role, seen, choice.mode, below_headline=True)},
+        "actions": frames.actions_of(request.tenant, request.role, view.month, choice.mode),
         "steps": onboarding.progress(request.tenant, request.role),
         "stacks": [(stack, choice.address(by=stack)) for stack in Stack],
         "modes": [(mode.label, choice.address(mode=mode), mode == choice.mode) for mode in KeyMode],
