@@ -110,7 +110,11 @@ class Snapshot:
 
     @property
     def active_keys(self) -> list[ApiKey]:
-        return [key for key in self.keys if key.revoked_at is None]
+        """Those that still open something: neither revoked nor expired."""
+        return [key for key in self.keys if key.revoked_at is None and not self.is_expired(key)]
+
+    def is_expired(self, key: ApiKey) -> bool:
+        return key.expires_at is not None and key.expires_at.timestamp() <= self.now
 
     def cap_of(self, place: Place) -> Cap | None:
         return self.caps.get((place.key_id, "" if place.key_id else place.mode, str(place.window.kind)))

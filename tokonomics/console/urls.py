@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tokonomics.console import views_onboarding, views_overview, views_usage
+from tokonomics.console import urls_writing, views_onboarding, views_overview, views_usage
 
 urlpatterns = [
     # --- The reading side: overview, usage, one request, onboarding
@@ -14,6 +14,6 @@ urlpatterns = [
     path("onboarding/test-key/", views_onboarding.test_key, name="onboarding_test_key"),
     path("onboarding/try/", views_onboarding.try_it, name="onboarding_try"),
     path("onboarding/start-over/", views_onboarding.start_over, name="onboarding_start_over"),
-    # --- The writing side: keys, settings, providers, team, audit -----------------------------------------------------
-    # (add yours below this line; addresses as in console.frame.PLACES, one key at keys/<str:key_id>/)
+    # --- The writing side: keys, settings, providers, team, audit
+    *urls_writing.urlpatterns,
 ]

@@ -1,0 +1,84 @@
+"""The pages that change things as a browser shows them: sound in every size and scheme, and drawn into docs/screens."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import Browser
+
+from tests.support import screens
+from tests.support.fernhill import Fernhill, crossed, most_of_a_month
+from tests.support.valkey import ValkeyServer
+
+# All four for pictures; the diagonal shows every width and every colour to the checks in half the time.
+VARIANTS = [(width, scheme) for width in screens.WIDTHS for scheme in ("light", "dark")]
+VARIANTS = VARIANTS if screens.DRAW else [("wide", "light"), ("narrow", "dark")]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with screens.chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def fernhill(store: ValkeyServer) -> Fernhill:
+    company = most_of_a_month()
+    crossed(company)
+    return company
+
+
+def signed_in(visited: screens.Visit, user: object) -> None:
+    client = Client()
+    client.force_login(user)  # type: ignore[arg-type]
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+    visited.page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": visited.base}])
+
+
+Key = Callable[[Fernhill], str]
+KEY_PAGES = {
+    "keys": "keys/",
+    "key-new": "keys/new/",
+    "keys-past": "keys/?show=past",
+    "key": "keys/{support-bot}/",
+    "key-blocked": "keys/{nightly-batch}/",
+    "key-no-cap": "keys/{analytics}/",
+    "key-cap": "keys/{staging}/cap/month/",
+    "key-edit": "keys/{dev-team}/edit/",
+    "key-rotate": "keys/{support-bot}/rotate/",
+    "key-revoke": "keys/{staging}/revoke/",
+}
+
+
+def look_at(visited: screens.Visit, fernhill: Fernhill, pages: dict[str, str], variant: str) -> None:
+    ids = {name: key.pk for name, key in fernhill.keys.items()}
+    for name, path in pages.items():
+        for key, pk in ids.items():
+            path = path.replace("{" + key + "}", pk)
+        visited.page.goto(visited.base + fernhill.home + path, wait_until="load")
+        sound(visited, f"{name}-{variant}")
+
+
+def sound(visited: screens.Visit, name: str) -> None:
+    visited.draw(name)
+    assert (name, visited.complaints, visited.overflow(), visited.axe()) == (name, [], 0, [])
+
+
+@pytest.mark.parametrize(("width", "scheme"), VARIANTS)
+def test_the_pages_of_keys_are_sound(
+    width: str, scheme: str, browser: Browser, live_server: object, fernhill: Fernhill
+) -> None:
+    with screens.visit(browser, str(live_server), width=width, scheme=scheme) as visited:
+        signed_in(visited, fernhill.owner)
+        look_at(visited, fernhill, KEY_PAGES, f"{width}-{scheme}")
+        page = visited.page
+        page.goto(visited.base + fernhill.home + "keys/new/")
+        page.get_by_role("button", name="Create the key").click()
+        page.get_by_text("There is a problem").wait_for()
+        sound(visited, f"key-new-errors-{width}-{scheme}")
+        page.get_by_label("Name").fill("playground-2")
+        page.get_by_role("button", name="Create the key").click()
+        page.get_by_text("It is shown this once").wait_for()
+        sound(visited, f"key-made-{width}-{scheme}")

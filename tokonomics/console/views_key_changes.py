@@ -1,0 +1,117 @@
+"""What a key's own page changes: its settings, its secret, its end."""
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST
+
+from tenants import services
+from tenants.errors import KeyNotActive, TenantError
+from tenants.models import ApiKey
+from tenants.roles import Action
+from tokonomics.console import access, keyring, once, words
+from tokonomics.console import presentation as show
+from tokonomics.console.access import TenantRequest
+from tokonomics.console.forms import sent
+from tokonomics.console.forms_keys import ChangeKeyForm, RevokeForm, RotateForm
+from tokonomics.console.key_changes import change_key
+from tokonomics.console.standings import Snapshot
+from tokonomics.console.views_key import key_of
+from tokonomics.console.views_keys import viewer_of
+
+TO_CHANGE = "change keys that others made"
+
+
+def changeable(request: TenantRequest, key_id: str) -> ApiKey:
+    """A key that this person may change; revoked ones too, whose page says so. Raises Http404, PermissionDenied."""
+    key = key_of(request, key_id)
+    if not viewer_of(request).may_change(key):
+        raise PermissionDenied(access.no_right(request.tenant, Action.MANAGE_KEYS, TO_CHANGE))
+    return key
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@access.page("keys", needs=Action.MANAGE_OWN_KEYS, to="change keys")
+def edit(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
+    key = changeable(request, key_id)
+    if key.revoked_at is not None:
+        return redirect(_address(request, key))
+    viewer = viewer_of(request)
+    form = ChangeKeyForm(key, sent(request), may_cap=viewer.may_cap)
+    if request.method == "POST" and form.is_valid():
+        try:
+            change_key(request.tenant, key, form.new(), access.actor(request))
+        except TenantError as error:
+            form.refuse(error)
+        else:
+            messages.success(request, "Saved. It holds from the next request.")
+            return redirect(_address(request, key))
+    context = {"key": key, "form": form, "viewer": viewer}
+    return access.show(request, "console/key_edit.html", context, status=422 if form.errors else 200)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@access.page("keys", needs=Action.MANAGE_OWN_KEYS, to="change keys")
+def rotate(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
+    key = changeable(request, key_id)
+    if key.revoked_at is not None:
+        return redirect(_address(request, key))
+    form = RotateForm(sent(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            return redirect(once.first_time(request, lambda: _rotate(request, key, form)))
+        except TenantError as error:
+            form.add_error(None, error.message)
+    context = {"key": key, "form": form, "form_id": request.POST.get("form_id") or once.new_form_id()}
+    return access.show(request, "console/key_rotate.html", context, status=422 if form.errors else 200)
+
+
+def _rotate(request: TenantRequest, key: ApiKey, form: RotateForm) -> str:
+    made = services.rotate_api_key(
+        tenant=request.tenant, key_id=key.pk, overlap=form.overlap_chosen(), actor=access.actor(request)
+    )
+    once.keep_secret(request.session, key.pk, made.secret)
+    return f"{_address(request, key)}?rotated=1"
+
+
+@require_POST
+@access.page("keys", needs=Action.MANAGE_OWN_KEYS, to="change keys")
+def stop_old(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
+    """End the overlap of a rotation now."""
+    key = changeable(request, key_id)
+    if key.revoked_at is not None:
+        return redirect(_address(request, key))
+    try:
+        services.stop_retired_secrets(tenant=request.tenant, key_id=key.pk, actor=access.actor(request))
+    except TenantError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, "The old secret is stopped. Its next request is refused.")
+    return redirect(_address(request, key))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@access.page("keys", needs=Action.MANAGE_OWN_KEYS, to="change keys")
+def revoke(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
+    key = changeable(request, key_id)
+    if key.revoked_at is not None:
+        return redirect(_address(request, key))
+    form = RevokeForm(key, sent(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.revoke_api_key(tenant=request.tenant, key_id=key.pk, actor=access.actor(request))
+        except KeyNotActive:  # the form was sent twice
+            return redirect(_address(request, key))
+        except TenantError as error:
+            form.add_error(None, error.message)
+        else:
+            return redirect(_address(request, key))
+    seen = Snapshot.take(request.tenant, [key])
+    used = keyring.uses_of(seen)[key.pk].ago(show.at(int(seen.now)))
+    context = {"key": key, "form": form, "question": words.confirm_revoke(key.name, used)}
+    return access.show(request, "console/key_revoke.html", context, status=422 if form.errors else 200)
+
+
+def _address(request: TenantRequest, key: ApiKey) -> str:
+    return f"/t/{request.tenant.slug}/keys/{key.pk}/"
