@@ -27,12 +27,17 @@ def descendants_of(pid: int) -> dict[int, list[str]]:
     return found
 
 
+def state_of(pid: int) -> str:
+    """`R`, `S`, `T` (stopped), `Z` (ended, not collected), or nothing for a process that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def alive(pid: int) -> bool:
     """A zombie is not: it has ended, whoever should have collected it."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    return state_of(pid) not in ("", "Z")
 
 
 def send(pid: int, signum: int) -> None:

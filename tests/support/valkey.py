@@ -9,6 +9,7 @@ from typing import Any
 
 import redis
 
+from tests.support.processes import state_of, wait_until
 from tokonomics.console.embedded import EmbeddedValkey
 from tokonomics.console.lifeline import tie_to_me
 
@@ -64,11 +65,14 @@ class ValkeyServer:
         self.start()
 
     def freeze(self) -> None:
-        """It keeps its connections and answers nothing."""
-        self.process.send_signal(signal.SIGSTOP)
+        """It keeps its connections and answers nothing, from the moment that this returns."""
+        os.kill(self.pid, signal.SIGSTOP)
+        wait_until(lambda: state_of(self.pid) == "T", what="Valkey stopped")
 
     def thaw(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
+        """It does what was asked of it meanwhile, then answers again."""
+        os.kill(self.pid, signal.SIGCONT)
+        self.embedded.wait(alive=self.running, timeout=20)
 
     def cli(self, *command: str | int | bytes) -> Any:
         """One command on a connection of its own; strings in, strings out."""
