@@ -12,11 +12,10 @@ from typing import Any
 import orjson
 import redis
 from django.db import transaction
-from django.db.models import F, Sum
+from django.db.models import F
 
-from budgets import feed, keyspace, scripts
-from budgets.models import Cap, Crossing, DailySpend, JournalCursor, UsageRecord, UsageStatus
-from budgets.windows import Windows, windows_of
+from budgets import crossings, feed, keyspace, scripts
+from budgets.models import DailySpend, JournalCursor, UsageRecord, UsageStatus
 from tenants import store
 
 log = logging.getLogger(__name__)
@@ -27,7 +26,7 @@ Rollup = tuple[date, str, str, str, str, str]  # day, api_key, mode, provider, m
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the journal, decoded."""
+    """One line of the journal, decoded. `amount` is the hold; of a refusal, the cap that refused."""
 
     id: str
     kind: str
@@ -223,57 +222,14 @@ def _write(batch: Batch) -> None:
             input_tokens=F("input_tokens") + tokens_in,
             output_tokens=F("output_tokens") + tokens_out,
         )
-    _record_crossings(batch)
+    _note_crossings(batch)
 
 
-def _record_crossings(batch: Batch) -> None:
-    """Compare each cap that this batch touched with what its window has come to."""
+def _note_crossings(batch: Batch) -> None:
     touched = {(day, key_id, mode) for day, key_id, mode, *_ in batch.rollups}
-    refused = {(entry.day, entry.meta["key"], entry.meta["mode"]) for entry in batch.refusals}
-    refused_counters = {key for entry in batch.refusals for key in entry.counters}
-    if not touched and not refused:
-        return
-    seen: set[tuple[int, date]] = set()
-    crossings = []
-    for day, key_id, mode in sorted(touched | refused):
-        windows = windows_of(day)
-        for cap in Cap.objects.filter(tenant_id=batch.tenant_id).select_related("api_key"):
-            if not _governs(cap, key_id, mode) or (cap.pk, windows.of(cap.window).first_day) in seen:
-                continue
-            seen.add((cap.pk, windows.of(cap.window).first_day))
-            crossings += _crossings(cap, windows, by_refusal=_counter_key(cap, windows) in refused_counters)
-    Crossing.objects.bulk_create(crossings, ignore_conflicts=True)
-
-
-def _governs(cap: Cap, key_id: str, mode: str) -> bool:
-    return cap.api_key_id == key_id if cap.api_key_id else cap.mode == mode
-
-
-def _counter_key(cap: Cap, windows: Windows) -> str:
-    suffix = windows.of(cap.window).suffix
-    if cap.api_key_id:
-        return keyspace.key_counter(cap.tenant_id, cap.api_key_id, suffix)
-    return keyspace.tenant_counter(cap.tenant_id, cap.mode, suffix)
-
-
-def _crossings(cap: Cap, windows: Windows, *, by_refusal: bool) -> list[Crossing]:
-    window = windows.of(cap.window)
-    rollups = DailySpend.objects.filter(tenant_id=cap.tenant_id, day__range=(window.first_day, window.last_day))
-    rollups = rollups.filter(api_key_id=cap.api_key_id) if cap.api_key_id else rollups.filter(mode=cap.mode)
-    spent = rollups.aggregate(total=Sum("cost"))["total"] or 0
-    return [
-        Crossing(
-            cap=cap,
-            tenant_id=cap.tenant_id,
-            window_start=window.first_day,
-            threshold_percent=percent,
-            limit=cap.amount,
-            spent=spent,
-            by_refusal=by_refusal and spent < cap.amount,
-        )
-        for percent in cap.thresholds
-        if (cap.amount > 0 and spent * 100 >= cap.amount * percent) or (by_refusal and percent == 100)
-    ]
+    touched |= {(entry.day, entry.meta["key"], entry.meta["mode"]) for entry in batch.refusals}
+    refused_at = {key: entry.amount for entry in batch.refusals for key in entry.counters}
+    crossings.record(batch.tenant_id, touched, refused_at)
 
 
 def _take_back_repeats(batch: Batch) -> None:

@@ -36,7 +36,7 @@ def recent_refusals(tenant_id: str) -> str:
 
 
 def tenant_counter(tenant_id: str, mode: str, suffix: str) -> str:
-    """Hash: spent, held, refused. The tenant's month; test keys count apart from live ones."""
+    """Hash: spent, held, refused (the cap that refused last). The tenant's month; test keys count apart."""
     return f"budget:{{{tenant_id}}}:{suffix}" if mode == "live" else f"budget:{{{tenant_id}}}:{mode}:{suffix}"
 
 

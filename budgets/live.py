@@ -139,7 +139,7 @@ def _from_redis(tenant_id: str, places: Sequence[Place]) -> list[tuple[int, int 
         return None
     if reply[0] != b"OK":
         return None
-    return [(int(spent), int(held), refused == b"1") for spent, held, refused in reply[1]]
+    return [(int(spent), int(held), refused != b"") for spent, held, refused in reply[1]]
 
 
 def _ask(tenant_id: str, places: Sequence[Place]) -> Any:

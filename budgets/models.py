@@ -134,12 +134,16 @@ class Crossing(models.Model):
         default=False, help_text="100 % reached by the first refusal, not by spending all."
     )
     created_at = models.DateTimeField(default=timezone.now)
+    taken_at = models.DateTimeField(null=True, blank=True, help_text="When alerts took it up; null: it is still to do.")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["cap", "window_start", "threshold_percent"], name="one_crossing_a_threshold"
             )
+        ]
+        indexes = [
+            models.Index(fields=["tenant"], condition=models.Q(taken_at=None), name="crossings_to_take_up"),
         ]
 
     def __str__(self) -> str:

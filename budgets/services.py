@@ -3,9 +3,12 @@
 `tenant` may be an ordinary one (a change of its own) or the locked one of a change under way: `tenants.policy.within`.
 """
 
+from collections.abc import Callable
+
+from budgets import crossings, live
 from budgets.models import Cap
 from budgets.money import MAX_CAP, MAX_CAP_USD, NANO, format_usd
-from budgets.windows import WindowKind
+from budgets.windows import WindowKind, windows_at
 from tenants import policy
 from tenants.audit import Actor, record
 from tenants.errors import InvalidValue
@@ -83,6 +86,20 @@ def set_key_hard(*, tenant: Tenant, key_id: str, hard: bool, actor: Actor) -> No
             _save(cap, amount=None, hard=hard, actor=actor, target=_key_target(key, cap.window))
 
 
+def set_thresholds(*, tenant: Tenant, percents_of: Callable[[Cap], list[int]]) -> None:
+    """Watch other percentages of the tenant's caps. No proxy needs to know; one that is passed already is not told of.
+
+    Called by whoever changes who is told, in the same transaction, the tenant's row locked.
+    """
+    windows = windows_at(live.now())
+    for cap in Cap.objects.filter(tenant=tenant).select_related("api_key"):
+        percents = percents_of(cap)
+        if percents != cap.thresholds:
+            cap.thresholds = percents
+            cap.save(update_fields=["thresholds"])
+            crossings.reconsider(cap, windows, quietly=True)
+
+
 def _save(cap: Cap, *, amount: int | None, hard: bool | None, actor: Actor, target: tuple[str, str]) -> Cap:
     is_new = cap.pk is None
     before = (None, None) if is_new else (format_usd(cap.amount), cap.hard)
@@ -90,9 +107,12 @@ def _save(cap: Cap, *, amount: int | None, hard: bool | None, actor: Actor, targ
         cap.amount = _in_range(amount)
     if hard is not None:
         cap.hard = hard
+    if is_new:
+        cap.thresholds = crossings.watched(cap)
     after = (format_usd(cap.amount), cap.hard)
     if after != before:
         cap.save()
+        crossings.reconsider(cap, windows_at(live.now()))
         _record(cap.tenant, actor, target, before, after)
     return cap
 

@@ -155,6 +155,8 @@ LEDGER_LEASE_SECONDS = env.int("TOKONOMICS_LEDGER_LEASE_SECONDS", default=60)
 LEDGER_GRACE_SECONDS = env.float("TOKONOMICS_LEDGER_GRACE_SECONDS", default=2.0)
 HELD_WAIT_SECONDS = env.float("TOKONOMICS_HELD_WAIT_SECONDS", default=2.0)
 
+CAP_THRESHOLDS = "alerts.ladder.thresholds_of"  # which percentages of a new cap are watched; budgets imports no alerts
+
 # --- Processes -------------------------------------------------------------------------------------------------------
 SHUTDOWN_GRACE_SECONDS = env.int("TOKONOMICS_SHUTDOWN_GRACE", default=20)  # what open requests get to end
 TRUSTED_PROXIES = env.str("TOKONOMICS_TRUSTED_PROXIES", default="127.0.0.1")

@@ -1,7 +1,7 @@
 -- What counters say now, in one look, for pages and the API. Changes nothing.
 -- KEYS  1 policy, 2.. counters
 -- ARGV  1 run_id
--- Reply {'OK', {spent, held, refused ('1' once the cap has refused a request in the window, else '')} for each counter}
+-- Reply {'OK', {spent, held, refused (the cap at which a request was last refused in the window, else '')} for each counter}
 --       {'COLD'}: the counters were built on another server, or not at all
 if redis.call('HGET', KEYS[1], 'run_id') ~= ARGV[1] then return {'COLD'} end
 local seen = {}

@@ -44,9 +44,11 @@ end
 local wall = capped or blocked
 if wall then
   local key, cap = KEYS[4 + wall], ARGV[10 + 3 * wall]
-  if capped and redis.call('HSETNX', key, 'refused', '1') == 1 then
+  -- Journaled once a scope, window and amount: a wall that was moved is a new one.
+  if capped and redis.call('HGET', key, 'refused') ~= cap then
+    redis.call('HSET', key, 'refused', cap)
     redis.call('EXPIREAT', key, ARGV[12 + 3 * wall])
-    redis.call('XADD', KEYS[4], '*', 't', 'refused', 'h', '', 'c', '0', 'a', '0', 'k', key, 'at', int(now), 'now', int(now), 'm', ARGV[10], 'u', '')
+    redis.call('XADD', KEYS[4], '*', 't', 'refused', 'h', '', 'c', '0', 'a', cap, 'k', key, 'at', int(now), 'now', int(now), 'm', ARGV[10], 'u', '')
   end
   return {capped and 'CAPPED' or 'HELD', wall, int(spent[wall]), int(held[wall]), cap, int(now)}
 end

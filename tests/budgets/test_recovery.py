@@ -155,7 +155,7 @@ async def test_a_drain_that_fails_half_way_writes_nothing_and_loses_nothing(
         raise DatabaseError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(journal, "_record_crossings", fail)
+        patch.setattr(journal, "_note_crossings", fail)
         with pytest.raises(DatabaseError):
             await scene(journal.drain, scene.tenant.pk)
     assert (await UsageRecord.objects.acount(), await DailySpend.objects.acount()) == (0, 0)
