@@ -86,6 +86,7 @@ class UsageRecord(models.Model):
     class Meta:
         ordering = ["-reserved_at", "-id"]
         indexes = [
+            models.Index(fields=["tenant", "-reserved_at"]),
             models.Index(fields=["tenant", "mode", "-reserved_at"]),
             models.Index(fields=["api_key", "-reserved_at"]),
         ]
