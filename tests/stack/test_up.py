@@ -133,7 +133,7 @@ def test_a_killed_supervisor_leaves_no_orphan_and_a_dead_part_ends_the_whole(own
     own_stack.start()
     own_stack.manage("shell", "-c", "from tenants.store import client; client().set('kept', '1')")
     orphans = list(descendants_of(own_stack.pid))
-    own_stack.kill()
+    own_stack.kill()  # Valkey is asked to end, and puts everything on the disk
     wait_until(lambda: not [pid for pid in orphans if alive(pid)], seconds=10, what="all children ended")
 
     own_stack.start()  # on the same data

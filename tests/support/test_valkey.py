@@ -35,6 +35,7 @@ def test_a_frozen_server_answers_nothing_until_thawed(store: ValkeyServer) -> No
 def test_a_killed_server_comes_back_with_its_data_and_another_run_id(own_valkey: ValkeyServer) -> None:
     own_valkey.cli("SET", "a", "1")
     before = own_valkey.cli("INFO", "server")["run_id"]
+    own_valkey.on_disk()
     own_valkey.kill()
     own_valkey.start()
     assert own_valkey.cli("GET", "a") == "1"

@@ -47,7 +47,7 @@ class ValkeyServer:
         return self
 
     def stop(self, signum: int = signal.SIGTERM) -> None:
-        """An orderly end; with SIGKILL, a crash. What was answered before is in the append-only file either way."""
+        """An orderly end: everything is in the append-only file."""
         if self.process is None:
             return
         if self.running():
@@ -57,7 +57,18 @@ class ValkeyServer:
         self.process = None
 
     def kill(self) -> None:
+        """A crash. While the server waits for an earlier fsync it keeps up to two seconds of writes in memory, although
+        it has answered them: call `on_disk()` first where a test counts on them."""
         self.stop(signal.SIGKILL)
+
+    def on_disk(self) -> None:
+        """Wait until all that was written is in the append-only file."""
+
+        def written() -> bool:
+            state = self.cli("INFO", "persistence")
+            return not (state["aof_buffer_length"] or state["aof_pending_bio_fsync"])
+
+        wait_until(written, what="the append-only file written")
 
     def restart(self) -> None:
         """Another run_id; with append_only, the same data."""
