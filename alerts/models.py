@@ -176,8 +176,8 @@ class DeliveryState(models.TextChoices):
 class Delivery(models.Model):
     """One event to one channel, and for e-mail to one address: a line of the outbox.
 
-    `due_at` is when it may be claimed: the next try, or the end of the lease of whoever is sending it. Who claims it moves
-    `due_at` on with a conditional update; of two workers one finds that it has moved.
+    `due_at` is when it may be claimed: the next try, or the end of the lease of whoever is sending it. A claim moves it
+    on with a conditional update; of two workers one finds that it has moved.
     """
 
     id = models.CharField(primary_key=True, max_length=24, default=delivery_id, editable=False)
