@@ -109,7 +109,7 @@ def _parse(call: Call, caller: KeyPolicy) -> ParsedRequest:
 
 def _price(adapter: Adapter, caller: KeyPolicy, parsed: ParsedRequest) -> tuple[Model, Quote]:
     """The model's prices, and the most that this request can cost. No price, no forward."""
-    model = catalogue.find(adapter.provider, parsed.model, datetime.now(UTC).date())
+    model = catalogue.find(adapter.provider, parsed.model, datetime.now(UTC).date(), purpose=adapter.purpose)
     if model is None:
         message = (
             f"The model {parsed.model!r} has no price here, so what it costs cannot be bounded. "
@@ -165,7 +165,7 @@ def _fit(error: CapExceeded, caller: KeyPolicy, parsed: ParsedRequest, model: Mo
     """What would fit in what is left: fewer output tokens, or at least some small request."""
     left = error.cap - error.spent - error.held
     floor = caller.least_output_limit
-    worthwhile = min(floor, parsed.output_limit) if parsed.output_limit is not None else floor
+    worthwhile = max(1, min(floor, parsed.output_limit)) if parsed.output_limit is not None else floor
     tokens = quote.fits_output_tokens(left) if left > 0 else 0
     small = bound.quote(model, input_tokens=SMALL_INPUT_TOKENS, client_limit=None, default_limit=floor, floor=floor)
     return Fit(quote.least, tokens if tokens >= worthwhile else 0, tokens >= worthwhile or small.least <= left)
@@ -194,7 +194,7 @@ async def _send(
     sandbox = caller.mode == "test"
     body = call.adapter.render(parsed, output_limit if parsed.output_limit is None else parsed.output_limit)
     headers = call.adapter.request_headers(call.headers, secret, sandbox=sandbox)
-    return await engine.upstream.send(engine.upstream.route(call.adapter, sandbox=sandbox), headers, body)
+    return await engine.upstream.send(engine.upstream.route(call.adapter, parsed, sandbox=sandbox), headers, body)
 
 
 async def _answer(call: Call, parsed: ParsedRequest, reply: Reply, settlement: Settlement) -> Answer:

@@ -10,7 +10,10 @@ from tenants.ids import new_id
 
 
 class ProxyRequest(HttpRequest):
-    """A request whose body has been read and bounded. `header_map`: values by lower-case name."""
+    """A request whose body has been read and bounded. `header_map`: values by lower-case name.
+
+    `query` may hold a key (`?key=`): it is not for logs, nor to be sent on.
+    """
 
     def __init__(self, scope: Any, body: bytes) -> None:
         super().__init__()
@@ -18,6 +21,7 @@ class ProxyRequest(HttpRequest):
         self.method = scope["method"]
         self.path = self.path_info = scope["path"]
         self.header_map = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        self.query = scope.get("query_string", b"").decode("latin-1")
         self._body = body
         self.request_id = new_id("rq", 20)
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import httpx
 from django.conf import settings
 
-from proxy.providers.base import Adapter
+from proxy.providers.base import Adapter, ParsedRequest
 from proxy.transport import KeepAliveTransport, Limits, Origin, Timeouts, not_sent, request_head
 
 RawHeaders = list[tuple[bytes, bytes]]
@@ -38,16 +38,19 @@ class Reply(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where one wire format of one provider is reached."""
+    """Where a provider is reached, or one wire format of it: `path` is empty for a bare host."""
 
     origin: Origin
     host: bytes
     path: bytes
 
     @classmethod
-    def to(cls, base_url: str, path: str) -> "Route":
-        url = httpx.URL(base_url.rstrip("/") + path)
-        return cls(Origin.of(url), url.netloc, url.raw_path)
+    def to(cls, base_url: str) -> "Route":
+        url = httpx.URL(base_url)
+        return cls(Origin.of(url), url.netloc, url.raw_path.rstrip(b"/"))
+
+    def below(self, target: str) -> "Route":
+        return Route(self.origin, self.host, self.path + target.encode())
 
 
 class Upstream:
@@ -63,13 +66,13 @@ class Upstream:
         self._httpx: httpx.AsyncBaseTransport | None = None
         if settings.UPSTREAM_TRANSPORT == "httpx":
             self._httpx = httpx.AsyncHTTPTransport(http2=True, limits=httpx.Limits(max_connections=2000))
-        self._routes: dict[tuple[str, str, bool], Route] = {}
+        self._bases: dict[tuple[str, bool], Route] = {}
 
-    def route(self, adapter: Adapter, *, sandbox: bool) -> Route:
-        place = (adapter.provider, adapter.path, sandbox)
-        if (known := self._routes.get(place)) is None:
-            known = self._routes[place] = Route.to(_base_url(adapter.provider, sandbox=sandbox), adapter.path)
-        return known
+    def route(self, adapter: Adapter, parsed: ParsedRequest, *, sandbox: bool) -> Route:
+        place = (adapter.provider, sandbox)
+        if (base := self._bases.get(place)) is None:
+            base = self._bases[place] = Route.to(_base_url(adapter.provider, sandbox=sandbox))
+        return base.below(adapter.target(parsed))
 
     async def send(self, route: Route, headers: RawHeaders, body: bytes) -> Reply:
         """The reply once its head is there. Raises UpstreamFailed."""

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
+from urllib.parse import parse_qs
 
 from django.db import DatabaseError
 from django.http import HttpRequest
@@ -25,11 +26,11 @@ log = logging.getLogger(__name__)
 async def metered(request: HttpRequest) -> ProxyResponse:
     """Every path below /v1 and /v1beta but the list of models."""
     assert isinstance(request, ProxyRequest)
-    adapter = registry.adapter_for(request.path) if request.method == "POST" else None
+    adapter = registry.adapter_for(request.path, request.query) if request.method == "POST" else None
     try:
         if adapter is None:
             raise refusals.route_not_metered(request.method or "", request.path)
-        call = Call(adapter, secret_of(request.header_map), request.header_map, request.body, request.request_id)
+        call = Call(adapter, secret_of(request), request.header_map, request.body, request.request_id)
         answer = await forward(call, engine())
     except Refusal as refusal:
         answer = _refuse(request, refusal)
@@ -49,7 +50,7 @@ async def models(request: HttpRequest) -> ProxyResponse:
 
 
 async def _list_models(request: ProxyRequest) -> Answer:
-    admission, secret = engine().admission, secret_of(request.header_map)
+    admission, secret = engine().admission, secret_of(request)
     for _ in range(POLICY_ATTEMPTS):
         try:
             await admission.confirm(secret)  # first: a refusal must stand by the newest policy too
@@ -69,12 +70,17 @@ async def _list_models(request: ProxyRequest) -> Answer:
     raise refusals.ledger_unavailable()
 
 
-def secret_of(headers: HeaderMap) -> str:
-    """The key that the client sent, in whichever of the three places its SDK puts it; "" where there is none."""
+def secret_of(request: ProxyRequest) -> str:
+    """The key that the client sent, in whichever of the four places its SDK puts it; "" where there is none."""
+    headers: HeaderMap = request.header_map
     authorization = headers.get("authorization", "")
     if authorization[:7].lower() == "bearer ":
         return authorization[7:].strip()
-    return headers.get("x-api-key") or headers.get("x-goog-api-key", "")
+    if secret := headers.get("x-api-key") or headers.get("x-goog-api-key", ""):
+        return secret
+    # Google's clients may put it into the address; nobody else's do.
+    in_query = parse_qs(request.query).get("key", []) if request.path.startswith("/v1beta") else []
+    return in_query[0] if len(in_query) == 1 else ""
 
 
 def _refuse(request: ProxyRequest, refusal: Refusal) -> Answer:
@@ -87,7 +93,7 @@ def _refuse(request: ProxyRequest, refusal: Refusal) -> Answer:
 def _note(request: ProxyRequest, refusal: Refusal) -> None:
     """For the pages of the tenant whose key it was, if it was anybody's."""
     running, body = engine(), refusal.body
-    caller = running.admission.policies.known(secret_of(request.header_map))
+    caller = running.admission.policies.known(secret_of(request))
     log.info("%s refused: %s", request.request_id, body.code)
     if caller is None:
         return

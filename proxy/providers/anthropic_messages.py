@@ -10,8 +10,9 @@ from proxy.providers import anthropic_content, anthropic_tools, fields
 from proxy.providers.anthropic_betas import HEADER as BETA
 from proxy.providers.anthropic_betas import check_betas, forwarded_betas
 from proxy.providers.anthropic_errors import ANTHROPIC_ERRORS
-from proxy.providers.anthropic_meter import AnthropicMeter, FreeMeter
-from proxy.providers.base import Dialect, HeaderMap, Meter, ParsedRequest
+from proxy.providers.anthropic_meter import AnthropicMeter
+from proxy.providers.base import Adapter, Dialect, HeaderMap, Meter, ParsedRequest
+from proxy.providers.free_meter import FreeMeter
 from proxy.providers.headers import RawHeaders, forwarded_headers
 from proxy.providers.strict_json import decode
 
@@ -44,13 +45,12 @@ _VERSION = "anthropic-version"
 _OLDEST_VERSION = "2023-06-01"
 
 
-class AnthropicMessages:
+class AnthropicMessages(Adapter):
     """The adapter; it keeps nothing between requests."""
 
     provider = "anthropic"
     dialect: Dialect = ANTHROPIC_ERRORS
     path = "/v1/messages"
-    free = False
     tokenizer = "unknown"
 
     def parse(self, body: bytes, headers: HeaderMap, allowed_fields: Set[str]) -> ParsedRequest:
@@ -66,7 +66,7 @@ class AnthropicMessages:
             model=model,
             stream=fields.flag(payload.get("stream"), "stream"),
             payload=payload,
-            input_tokens=content.tokens(self.tokenizer) + _allowed_tokens(payload, allowed_fields),
+            input_tokens=content.tokens(self.tokenizer) + fields.allowed_tokens(payload, allowed_fields, KNOWN),
             output_limit=limit,
             # Each turn of a loop that the provider runs may be as long as the limit.
             choices=server_tools.calls + 1,
@@ -162,11 +162,6 @@ def _retention(serialised: bytes, server_calls: int) -> Retention:
         return Retention.LONG if b'"1h"' in serialised else Retention.SHORT
     # Between the turns of its own tool loops the provider caches without being asked.
     return Retention.SHORT if server_calls else Retention.NONE
-
-
-def _allowed_tokens(payload: dict[str, Any], allowed: Set[str]) -> int:
-    """Fields that only the tenant knows: should they reach the model as text, they are covered."""
-    return sum(len(orjson.dumps(payload[name])) for name in payload.keys() & allowed - KNOWN)
 
 
 ANTHROPIC_MESSAGES = AnthropicMessages()

@@ -87,23 +87,6 @@ class AnthropicMeter:
         return True
 
 
-class FreeMeter:
-    """For what the provider does not bill: nothing is read."""
-
-    complete = True
-
-    def feed(self, data: bytes) -> bytes:
-        return data
-
-    def finish(self) -> bytes:
-        return b""
-
-    def feed_body(self, body: bytes) -> None: ...
-
-    def usage(self) -> Usage:
-        return Usage()
-
-
 def _may_matter(data: bytes) -> bool:
     return b'"usage"' in data or b"message_stop" in data
 

@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from budgets.pricing.rates import Retention
+from budgets.pricing.rates import Purpose, Retention
 from budgets.pricing.usage import Usage
 
 HeaderMap = Mapping[str, str]
@@ -124,15 +124,21 @@ class Dialect(Protocol):
 
 
 class Adapter(Protocol):
-    """One wire format: one endpoint of one family."""
+    """One wire format: one endpoint of one family. Adapters derive from it, for its defaults."""
 
     provider: str
     """Whose credential, base URL and prices apply: `openai`, `anthropic`, `gemini`."""
     dialect: Dialect
     path: str
-    """Where it lives below the provider's base URL, e.g. `/chat/completions`."""
-    free: bool
+    """Where it lives below the provider's base URL, e.g. `/chat/completions`; also its name in the ledger."""
+    free: bool = False
     """True where the provider bills nothing for it: it is forwarded without a hold."""
+    purpose: Purpose = Purpose.TEXT
+    """Which of the provider's models serve it."""
+
+    def target(self, parsed: ParsedRequest) -> str:
+        """What follows the base URL in this request: the path, unless the model or a question mark is in it."""
+        return self.path
 
     def parse(self, body: bytes, headers: HeaderMap, allowed_fields: AbstractSet[str]) -> ParsedRequest:
         """Raises RequestRefused. `allowed_fields`: names (fields, beta headers) that the tenant lets pass unpriced."""

@@ -3,6 +3,8 @@
 from collections.abc import Set
 from typing import Any, NoReturn
 
+import orjson
+
 from proxy.providers.base import RequestRefused
 
 MOST_TOKENS = 1_000_000_000
@@ -99,3 +101,8 @@ def optional_text(value: Any, where: str) -> str:
     if type(value) is not str:
         refuse(where, f"`{where}` must be a string.")
     return value
+
+
+def allowed_tokens(payload: dict[str, Any], allowed: Set[str], known: Set[str]) -> int:
+    """Fields that only the tenant knows: should they reach the model as text, they are covered."""
+    return sum(len(orjson.dumps(payload[name])) for name in payload.keys() & allowed - known)

@@ -15,7 +15,7 @@ ADAPTERS: dict[str, Adapter] = {
 """By the path that a client POSTs to."""
 
 
-def adapter_for(path: str) -> Adapter | None:
+def adapter_for(path: str, query: str = "") -> Adapter | None:
     """None: nobody can say what a call to it costs, so it is not forwarded (404 `route_not_metered`)."""
     return ADAPTERS.get(path)
 
