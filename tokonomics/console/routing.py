@@ -29,10 +29,10 @@ def is_ours(origin: str, host: str) -> bool:
     if origin in settings.CSRF_TRUSTED_ORIGINS:
         return True
     try:
-        hostname = urlsplit(f"//{host}").hostname or ""
+        asked, hostname = urlsplit(origin).netloc, urlsplit(f"//{host}").hostname or ""
     except ValueError:
-        return False
-    return bool(host) and urlsplit(origin).netloc == host and validate_host(hostname, settings.ALLOWED_HOSTS)
+        return False  # no address at all
+    return bool(host) and asked == host and validate_host(hostname, settings.ALLOWED_HOSTS)
 
 
 sockets = SameOrigin(
