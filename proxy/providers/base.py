@@ -71,6 +71,8 @@ class ParsedRequest:
     fills_window: bool = False
     """Whether some input has no formula: all of it is then bounded by the model's context window x `model_calls`, and a
     model whose window nobody published cannot be bounded."""
+    continues: str = ""
+    """The reply that it goes on from, which the provider kept: its length is not in the request."""
     model_calls: int = 1
     """How often the provider may run the model for it: the most calls of tools that it runs itself, plus one."""
     web_searches: int = 0

@@ -9,8 +9,11 @@ from proxy.providers.fields import unbounded
 _ANY_TIER = "auto"
 
 
-def quote_of(parsed: ParsedRequest, model: Model, *, default_limit: int, floor: int) -> Quote:
-    """`default_limit` and `floor`: output tokens, for a client that gave no limit of its own.
+def quote_of(
+    parsed: ParsedRequest, model: Model, *, default_limit: int, floor: int, kept_tokens: int | None = None
+) -> Quote:
+    """`default_limit` and `floor`: output tokens, for a client that gave no limit of its own. `kept_tokens`: all tokens
+    of the reply that the request continues, where they were recorded; None: it may have filled the window.
 
     Raises RequestRefused `unbounded_request` where the price data leave something out that the request may use.
     """
@@ -19,7 +22,7 @@ def quote_of(parsed: ParsedRequest, model: Model, *, default_limit: int, floor: 
     try:
         return quote(
             model,
-            input_tokens=most_input_tokens(parsed, model),
+            input_tokens=most_input_tokens(parsed, model, kept_tokens),
             choices=parsed.choices,
             client_limit=parsed.output_limit,
             default_limit=default_limit,
@@ -37,13 +40,17 @@ def quote_of(parsed: ParsedRequest, model: Model, *, default_limit: int, floor: 
         raise RequestRefused("unbounded_request", f"`{model.id}` cannot be used for this: {exc}.") from exc
 
 
-def most_input_tokens(parsed: ParsedRequest, model: Model) -> int:
+def most_input_tokens(parsed: ParsedRequest, model: Model, kept_tokens: int | None = None) -> int:
     """Over all calls of the model that the request can lead to."""
-    if parsed.fills_window:
+    if parsed.fills_window or (parsed.continues and kept_tokens is None):
         if not model.window_published:
             unbounded("model", f"The context window of `{model.id}`, which this content could fill, is not known.")
         return model.context_window * parsed.model_calls
-    return parsed.input_tokens + sum(_image_tokens(image, model) - image.most for image in parsed.images)
+    return (
+        parsed.input_tokens
+        + (kept_tokens or 0)
+        + sum(_image_tokens(image, model) - image.most for image in parsed.images)
+    )
 
 
 def _image_tokens(image: Image, model: Model) -> int:

@@ -104,8 +104,13 @@ def _read_image(image: Any, content: Content, where: str, allowed: Set[str]) -> 
     url, detail = image.get("url"), fields.optional_text(image.get("detail"), f"{where}.image_url.detail")
     if type(url) is not str:
         fields.refuse(f"{where}.image_url.url", "An image needs a URL.")
+    content.images.append(image_at(url, detail))
+
+
+def image_at(url: str, detail: str) -> Image:
+    """`url`: a `data:` URL, whose size can be told, or any other; `detail` is "" where the client left it open."""
     width, height = data_url_size(url) or (None, None)
-    content.images.append(Image(_MOST_IMAGE, width, height, detail or "auto"))
+    return Image(_MOST_IMAGE, width, height, detail or "auto")
 
 
 def _read_tools(tools: Any, content: Content, allowed: Set[str]) -> None:

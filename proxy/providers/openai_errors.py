@@ -24,4 +24,20 @@ class OpenAIErrors:
         return {**own, **body.details, **own}
 
 
+class OpenAIResponsesErrors(OpenAIErrors):
+    """The same, but inside a stream an event of the type that clients of /v1/responses switch on."""
+
+    def stream_error(self, body: ErrorBody, request_id: str) -> bytes:
+        event = {
+            "type": "error",
+            "sequence_number": 0,  # how many events went before is not known here
+            "code": body.code,
+            "message": body.message,
+            "param": body.param,
+            "error": self._error(body),
+        }
+        return b"event: error\ndata: " + orjson.dumps(event) + b"\n\n"
+
+
 OPENAI_ERRORS = OpenAIErrors()
+OPENAI_RESPONSES_ERRORS = OpenAIResponsesErrors()

@@ -6,9 +6,12 @@ from proxy.providers.base import Adapter, Dialect
 from proxy.providers.google_errors import GOOGLE_ERRORS
 from proxy.providers.openai_chat import OPENAI_CHAT
 from proxy.providers.openai_errors import OPENAI_ERRORS
+from proxy.providers.openai_responses import OPENAI_INPUT_TOKENS, OPENAI_RESPONSES
 
 ADAPTERS: dict[str, Adapter] = {
     "/v1/chat/completions": OPENAI_CHAT,
+    "/v1/responses": OPENAI_RESPONSES,
+    "/v1/responses/input_tokens": OPENAI_INPUT_TOKENS,
     "/v1/messages": ANTHROPIC_MESSAGES,
     "/v1/messages/count_tokens": ANTHROPIC_COUNT_TOKENS,
 }

@@ -16,29 +16,15 @@ from tokonomics.sandbox.dialect import (
     required,
     whole_number,
 )
-from tokonomics.sandbox.generation import digest_of, generate
+from tokonomics.sandbox.generation import generate
 from tokonomics.sandbox.openai_chat import Completion, chosen_tool
-from tokonomics.sandbox.reply import Headers, Reply, plain, stream
+from tokonomics.sandbox.openai_replies import error, headers
+from tokonomics.sandbox.reply import Reply, plain, stream
 from tokonomics.sandbox.tokens import PromptSize
 
 MODELS = ("gpt-4.1", "gpt-4.1-mini", "gpt-4o", "gpt-4o-mini", "gpt-5", "gpt-5-mini", "o3", "o4-mini")
 MODELS_CREATED = 1_735_689_600
 MAX_CHOICES = 128
-
-_ERRORS = {  # status -> type, code; as the API has them
-    401: ("invalid_request_error", "invalid_api_key"),
-    404: ("invalid_request_error", "model_not_found"),
-    429: ("requests", "rate_limit_exceeded"),
-}
-
-
-def _headers(request: Request) -> Headers:
-    return (
-        ("x-request-id", "req_" + digest_of(request.body)),
-        ("openai-organization", "tokonomics-sandbox"),
-        ("openai-processing-ms", "12"),
-        ("openai-version", "2020-10-01"),
-    )
 
 
 def chat_completion(request: Request) -> Reply:
@@ -61,8 +47,8 @@ def chat_completion(request: Request) -> Reply:
         options=_stream_options(document),
     )
     if document.get("stream"):
-        return stream(completion.events(), headers=_headers(request), tokens=generation.tokens)
-    return plain(completion.document(), headers=_headers(request), tokens=generation.tokens)
+        return stream(completion.events(), headers=headers(request), tokens=generation.tokens)
+    return plain(completion.document(), headers=headers(request), tokens=generation.tokens)
 
 
 def prompt_tokens(document: dict[str, Any]) -> int:
@@ -89,18 +75,7 @@ def _stream_options(document: dict[str, Any]) -> dict[str, Any]:
 
 def list_models(request: Request) -> Reply:
     models = [{"id": name, "object": "model", "created": MODELS_CREATED, "owned_by": "sandbox"} for name in MODELS]
-    return plain({"object": "list", "data": models}, headers=_headers(request))
-
-
-def error(request: Request, problem: RequestError) -> Reply:
-    usual = ("server_error", None) if problem.status >= 500 else ("invalid_request_error", None)
-    kind, code = _ERRORS.get(problem.status, usual)
-    document = {"message": problem.message, "type": kind, "param": problem.param, "code": problem.code or code}
-    headers = _headers(request)
-    if problem.status == 429:
-        limits = (("x-ratelimit-limit-requests", "500"), ("x-ratelimit-remaining-requests", "0"))
-        headers = (*headers, ("retry-after", "1"), *limits)
-    return plain({"error": document}, headers=headers, status=problem.status)
+    return plain({"object": "list", "data": models}, headers=headers(request))
 
 
 ERROR_EVENT = b"data: " + orjson.dumps(

@@ -11,9 +11,10 @@ from tokonomics.sandbox.dialect import Dialect, Request, RequestError
 from tokonomics.sandbox.faults import broken
 from tokonomics.sandbox.instructions import Fault, FaultKind, InstructionError
 from tokonomics.sandbox.openai import OPENAI
+from tokonomics.sandbox.openai_responses import OPENAI_RESPONSES
 from tokonomics.sandbox.reply import Reply
 
-DIALECTS: tuple[Dialect, ...] = (ANTHROPIC, OPENAI)
+DIALECTS: tuple[Dialect, ...] = (ANTHROPIC, OPENAI_RESPONSES, OPENAI)
 FALLBACK = OPENAI
 
 _STATUS_MESSAGES = {
