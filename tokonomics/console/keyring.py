@@ -238,6 +238,10 @@ def uses_of(seen: Snapshot) -> dict[str, Use]:
     return {key.pk: Use(used.get(key.pk), refused.get(key.pk)) for key in seen.keys}
 
 
+def in_flight_of(key: ApiKey, seen: Snapshot) -> int:
+    return sum(key_id == key.pk for key_id, _ in _in_flight(seen))
+
+
 def _in_flight(seen: Snapshot) -> list[tuple[str, datetime]]:
     if seen.stale_since is not None:
         return []

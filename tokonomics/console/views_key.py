@@ -18,7 +18,7 @@ from tokonomics.console.charting import Stack
 from tokonomics.console.figures import Figure, figures
 from tokonomics.console.meter import Meter, Size, meter
 from tokonomics.console.reading import Reading
-from tokonomics.console.standings import KeyStanding, Snapshot
+from tokonomics.console.standings import Snapshot
 from tokonomics.console.views_keys import secret_context, viewer_of
 
 ROWS = 8
@@ -49,7 +49,7 @@ def key_of(request: TenantRequest, key_id: str) -> ApiKey:
 def page(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
     key = key_of(request, key_id)
     seen = Snapshot.take(request.tenant, [key])
-    standing = seen.key(key)
+    month, day = _in_full(key, seen)
     state, tone, _ = keyring.state_of(key, seen)
     uses, now = keyring.uses_of(seen)[key.pk], show.at(int(seen.now))
     viewer, is_active = viewer_of(request), key.revoked_at is None
@@ -57,26 +57,34 @@ def page(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
         "key": key,
         "state": state,
         "tone": tone,
-        "headline": headline(key, standing, seen),
-        "windows": [_part(key, reading, seen) for reading in (standing.month, standing.day)] if is_active else [],
+        "headline": headline(key, month, day, seen),
+        "windows": [_part(key, reading, seen) for reading in (month, day)] if is_active else [],
         "used": uses,
         "used_ago": uses.ago(now),
         "old_secrets": _old_secrets(key, now),
         "rows": _rows(key, seen),
         "viewer": viewer,
         "may_change": is_active and viewer.may_change(key),
-        "chart": _chart(key, standing.month, seen),
+        "chart": _chart(key, month, seen),
+        "is_stopped": month.stopping or day.stopping,
         **(secret_context(request, key) if request.GET.get("rotated") else {}),
     }
     return access.show(request, "console/key.html", context)
 
 
-def headline(key: ApiKey, standing: KeyStanding, seen: Snapshot) -> str:
+def _in_full(key: ApiKey, seen: Snapshot) -> tuple[Reading, Reading]:
+    """Its month and its day, with their forecasts and how many requests are in flight."""
+    in_flight = keyring.in_flight_of(key, seen)
+    month, day = (Place(window, key.mode, key.pk) for window in (seen.windows.month, seen.windows.day))
+    return seen.in_full(month, in_flight), seen.in_full(day, in_flight)
+
+
+def headline(key: ApiKey, month: Reading, day: Reading, seen: Snapshot) -> str:
     if key.revoked_at is not None:
         return words.revoked(key.revoked_at, _who_revoked(key))
     if seen.is_expired(key) and key.expires_at is not None:
         return f"It expired on {show.day(key.expires_at)}. Requests with it get 403 api_key_expired."
-    return words_keys.headline(standing.month, standing.day, seen.month(key.mode))
+    return words_keys.headline(month, day, seen.month(key.mode))
 
 
 def _who_revoked(key: ApiKey) -> str:
@@ -90,14 +98,13 @@ def _part(key: ApiKey, reading: Reading, seen: Snapshot) -> WindowPart:
     name, window = ("This month", "month") if reading.is_month else ("Today", "day")
     if reading.cap is None:
         return WindowPart(name, window, show.spent(reading.spent), None, (), "")
-    whole = seen.in_full(Place(reading.window, key.mode, key.pk))
     label = f"{key.name}, {name.lower()}"
     return WindowPart(
         name=name,
         window=window,
         amount=show.spent(reading.spent),
-        meter=meter(whole, Size.INLINE, label=label, ident=f"meter-{window}"),
-        figures=figures(whole),
+        meter=meter(reading, Size.INLINE, label=label, ident=f"meter-{window}"),
+        figures=figures(reading),
         note=words_keys.company_first(reading.cap, seen.month(key.mode)),
     )
 

@@ -48,7 +48,7 @@ def edit(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
             messages.success(request, "Saved. It holds from the next request.")
             return redirect(_address(request, key))
     context = {"key": key, "form": form, "viewer": viewer}
-    return access.show(request, "console/key_edit.html", context, status=422 if form.errors else 200)
+    return access.show(request, "console/key_edit.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -64,7 +64,7 @@ def rotate(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
         except TenantError as error:
             form.add_error(None, error.message)
     context = {"key": key, "form": form, "form_id": request.POST.get("form_id") or once.new_form_id()}
-    return access.show(request, "console/key_rotate.html", context, status=422 if form.errors else 200)
+    return access.show(request, "console/key_rotate.html", context)
 
 
 def _rotate(request: TenantRequest, key: ApiKey, form: RotateForm) -> str:
@@ -110,7 +110,7 @@ def revoke(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
     seen = Snapshot.take(request.tenant, [key])
     used = keyring.uses_of(seen)[key.pk].ago(show.at(int(seen.now)))
     context = {"key": key, "form": form, "question": words.confirm_revoke(key.name, used)}
-    return access.show(request, "console/key_revoke.html", context, status=422 if form.errors else 200)
+    return access.show(request, "console/key_revoke.html", context)
 
 
 def _address(request: TenantRequest, key: ApiKey) -> str:

@@ -37,7 +37,7 @@ def page(request: TenantRequest, slug: str) -> HttpResponse:
     return show_keys(request)
 
 
-def show_keys(request: TenantRequest, *, edit: "Edit | None" = None, status: int = 200) -> HttpResponse:
+def show_keys(request: TenantRequest, *, edit: "Edit | None" = None) -> HttpResponse:
     past = request.GET.get("show") == "past"
     seen = keyring.look(request.tenant, past=past)
     if not past:
@@ -53,7 +53,7 @@ def show_keys(request: TenantRequest, *, edit: "Edit | None" = None, status: int
         "none_yet": words_keys.NONE_YET,
         **_just_made(request),
     }
-    return access.show(request, "console/keys.html", context, status=status)
+    return access.show(request, "console/keys.html", context)
 
 
 def _just_made(request: TenantRequest) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def new(request: TenantRequest, slug: str) -> HttpResponse:
         "more_open": any(form[name].errors for name in ("models", "expires", "output_limit")),
         "has_provider": request.tenant.provider_credentials.exists(),
     }
-    return access.show(request, "console/key_new.html", context, status=422 if form.errors else 200)
+    return access.show(request, "console/key_new.html", context)
 
 
 def _offered_mode(request: TenantRequest, seen: Snapshot) -> str:
@@ -171,8 +171,7 @@ def cap(request: TenantRequest, slug: str, key_id: str, window: str) -> HttpResp
             said = words_keys.cap_saved(key.name, window, amount)
             return _row(request, key, said=said) if _wants_row(request) else _back(request, key, said)
     edit = Edit(key.pk, window, form, reading, question)
-    status = 422 if form.errors else 200
-    return _row(request, key, edit=edit, status=status) if _wants_row(request) else _whole(request, edit, status)
+    return _row(request, key, edit=edit) if _wants_row(request) else show_keys(request, edit=edit)
 
 
 @require_safe
@@ -211,17 +210,11 @@ def _wants_row(request: TenantRequest) -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
-def _row(
-    request: TenantRequest, key: ApiKey, *, edit: Edit | None = None, said: str = "", status: int = 200
-) -> HttpResponse:
+def _row(request: TenantRequest, key: ApiKey, *, edit: Edit | None = None, said: str = "") -> HttpResponse:
     seen = Snapshot.take(request.tenant, [key])
     line = keyring.line_of(key, viewer_of(request), seen, keyring.uses_of(seen))
     context = {"line": line, "edit": edit, "said": said, "alone": True}
-    return access.show(request, "console/key_row.html", context, status=status)
-
-
-def _whole(request: TenantRequest, edit: Edit, status: int) -> HttpResponse:
-    return show_keys(request, edit=edit, status=status)
+    return access.show(request, "console/key_row.html", context)
 
 
 def _back(request: TenantRequest, key: ApiKey, said: str) -> HttpResponse:
