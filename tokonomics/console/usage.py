@@ -129,10 +129,12 @@ def _span(params: Mapping[str, str], today: date) -> tuple[date, date]:
 
 
 def _day(text: str) -> date | None:
+    """None for what is no day, and for one so far off that no calendar reaches beyond it."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if 2000 <= day.year < 3000 else None
 
 
 # --- Rows and sums ---------------------------------------------------------------------------------------------------
