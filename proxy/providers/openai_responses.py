@@ -1,4 +1,4 @@
-"""POST /v1/responses, and its free companion /v1/responses/input_tokens."""
+"""POST /v1/responses."""
 
 from collections.abc import Set
 from typing import Any
@@ -7,7 +7,6 @@ import orjson
 
 from proxy.providers import fields, openai_common, openai_responses_input, openai_responses_tools
 from proxy.providers.base import HeaderMap, Meter, ParsedRequest
-from proxy.providers.free_meter import FreeMeter
 from proxy.providers.openai_common import OpenAIAdapter
 from proxy.providers.openai_errors import OPENAI_RESPONSES_ERRORS
 from proxy.providers.openai_responses_meter import OpenAIResponsesMeter
@@ -19,12 +18,6 @@ KNOWN = frozenset(
         "temperature", "top_p", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning",
         "previous_response_id", "store", "include", "truncation", "metadata", "service_tier", "user",
         "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "background",
-    }
-)  # fmt: skip
-COUNTED = frozenset(
-    {
-        "model", "input", "instructions", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning",
-        "previous_response_id", "conversation", "truncation", "personality",
     }
 )  # fmt: skip
 NEVER = {
@@ -84,25 +77,6 @@ class OpenAIResponses(OpenAIAdapter):
         return OpenAIResponsesMeter(parsed)
 
 
-class OpenAIInputTokens(OpenAIAdapter):
-    """Counting is free of charge, no model runs: nothing is bounded, and nothing is metered."""
-
-    path = "/responses/input_tokens"
-    free = True
-
-    def parse(self, body: bytes, headers: HeaderMap, allowed_fields: Set[str]) -> ParsedRequest:
-        payload = decode(body).payload
-        fields.check_known(payload, COUNTED, {}, allowed_fields)
-        model = fields.model_name(payload)
-        return ParsedRequest(model=model, stream=False, payload=payload, input_tokens=0, output_limit=0, least_output=0)
-
-    def render(self, parsed: ParsedRequest, output_limit: int) -> bytes:
-        return orjson.dumps(parsed.payload)
-
-    def meter(self, parsed: ParsedRequest) -> Meter:
-        return FreeMeter()
-
-
 def _check_options(payload: dict[str, Any]) -> None:
     """Fields whose values may ask for what nobody can bound."""
     if fields.flag(payload.get("background"), "background"):
@@ -118,4 +92,3 @@ def _check_options(payload: dict[str, Any]) -> None:
 
 
 OPENAI_RESPONSES = OpenAIResponses()
-OPENAI_INPUT_TOKENS = OpenAIInputTokens()

@@ -5,13 +5,19 @@ from proxy.providers.anthropic_messages import ANTHROPIC_COUNT_TOKENS, ANTHROPIC
 from proxy.providers.base import Adapter, Dialect
 from proxy.providers.google_errors import GOOGLE_ERRORS
 from proxy.providers.openai_chat import OPENAI_CHAT
+from proxy.providers.openai_completions import OPENAI_COMPLETIONS
+from proxy.providers.openai_embeddings import OPENAI_EMBEDDINGS
 from proxy.providers.openai_errors import OPENAI_ERRORS
-from proxy.providers.openai_responses import OPENAI_INPUT_TOKENS, OPENAI_RESPONSES
+from proxy.providers.openai_free import OPENAI_INPUT_TOKENS, OPENAI_MODERATIONS
+from proxy.providers.openai_responses import OPENAI_RESPONSES
 
 ADAPTERS: dict[str, Adapter] = {
     "/v1/chat/completions": OPENAI_CHAT,
     "/v1/responses": OPENAI_RESPONSES,
     "/v1/responses/input_tokens": OPENAI_INPUT_TOKENS,
+    "/v1/completions": OPENAI_COMPLETIONS,
+    "/v1/embeddings": OPENAI_EMBEDDINGS,
+    "/v1/moderations": OPENAI_MODERATIONS,
     "/v1/messages": ANTHROPIC_MESSAGES,
     "/v1/messages/count_tokens": ANTHROPIC_COUNT_TOKENS,
 }
