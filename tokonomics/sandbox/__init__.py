@@ -11,8 +11,9 @@ deterministic (same request, same reply) and takes instructions for length, dela
     reply.py          a reply as chunks, a pace and an ending
     faults.py         a reply, broken on purpose
     dialect.py        what a wire format has to provide
-    openai.py         one wire format: its routes (openai_chat.py: one completion; openai_replies.py: headers and errors)
-    openai_responses.py  the same provider's newer one (openai_response.py: one response)
+    openai.py         one provider's routes: chat (openai_chat.py: one completion), and those of openai_embeddings.py,
+                      openai_completions.py and openai_moderations.py; openai_replies.py has their headers and errors
+    openai_responses.py  its newer wire format (openai_response.py: one response)
     anthropic.py      another (anthropic_messages.py: one message)
     router.py         from a request to its reply; the end of the pure part
     asgi.py           the only I/O

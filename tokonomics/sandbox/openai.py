@@ -1,4 +1,4 @@
-"""OpenAI's wire format: chat completions, plain and streamed, and the list of models."""
+"""OpenAI's wire formats but one: its routes, chat completions, and the list of models."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from tokonomics.sandbox.dialect import (
 )
 from tokonomics.sandbox.generation import generate
 from tokonomics.sandbox.openai_chat import Completion, chosen_tool
+from tokonomics.sandbox.openai_completions import create_completion
+from tokonomics.sandbox.openai_embeddings import create_embeddings
+from tokonomics.sandbox.openai_moderations import create_moderation
 from tokonomics.sandbox.openai_replies import error, headers
 from tokonomics.sandbox.reply import Reply, plain, stream
 from tokonomics.sandbox.tokens import PromptSize
@@ -91,6 +94,9 @@ ERROR_EVENT = b"data: " + orjson.dumps(
 
 ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/chat/completions"): chat_completion,
+    ("POST", "/v1/completions"): create_completion,
+    ("POST", "/v1/embeddings"): create_embeddings,
+    ("POST", "/v1/moderations"): create_moderation,
     ("GET", "/v1/models"): list_models,
 }
 
