@@ -66,8 +66,13 @@ class Facts:
 
     @property
     def left(self) -> int:
-        """Below zero past a soft budget."""
-        return self.limit - self.spent - (self.held or 0)
+        """What is neither spent nor held. `held` is of a moment later: 0 rather than less."""
+        return max(0, self.limit - self.spent - (self.held or 0))
+
+    @property
+    def over(self) -> int:
+        """What is spent past the cap."""
+        return max(0, self.spent - self.limit)
 
     @property
     def is_reached(self) -> bool:
@@ -76,7 +81,8 @@ class Facts:
     @property
     def is_wall(self) -> bool:
         """Whether requests are stopped, not only one that was too large for what is left."""
-        return self.is_reached and self.hard and not (self.by_refusal and self.left * LITTLE_LEFT >= self.limit)
+        too_large = self.by_refusal and (self.limit - self.spent) * LITTLE_LEFT >= self.limit > 0
+        return self.is_reached and self.hard and not too_large
 
     @property
     def begins(self) -> datetime:
@@ -105,8 +111,17 @@ class Facts:
         return cls(**{**kept, **named})
 
 
-def of_cap(cap: Cap, first_day: date, *, now: int, spent: int | None = None) -> Facts:
-    """A cap in the window that begins on `first_day`. `spent`: as a crossing found it; None: as the ledger says now."""
+def of_cap(
+    cap: Cap,
+    first_day: date,
+    *,
+    now: int,
+    limit: int | None = None,
+    spent: int | None = None,
+    percent: int = 0,
+    by_refusal: bool = False,
+) -> Facts:
+    """A cap in the window that begins on `first_day`. `limit`, `spent`: as a crossing found them; None: as they are."""
     tenant, key = cap.tenant, cap.api_key
     window = windows_of(first_day).of(cap.window)
     (standing,) = live.look(cap.tenant_id, [Place(window, cap.mode, cap.api_key_id)])
@@ -121,10 +136,12 @@ def of_cap(cap: Cap, first_day: date, *, now: int, spent: int | None = None) -> 
         window_start=window.start,
         reset_at=window.end,
         now=now,
-        limit=cap.amount,
+        limit=cap.amount if limit is None else limit,
         spent=standing.spent if spent is None else spent,
         held=standing.held,
         hard=cap.hard,
+        percent=percent,
+        by_refusal=by_refusal,
         keys=() if key else _most(rows, "api_key__name", "api_key_id"),
         models=_most(rows, "model"),
     )

@@ -7,7 +7,8 @@ from alerts.models import EventType
 from budgets import presentation as show
 from budgets.crossings import REACHED
 
-BLOCKS = 10
+BLOCKS, TEXT_BLOCKS = 10, 40
+BLOCKING = "Requests are being blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +57,33 @@ class Message:
 
     @property
     def bar(self) -> str:
-        """`████████▒░ 80.0%`: spent, the block that the edge lies in, and what is left."""
-        if self.used is None:
-            return ""
-        full, part = divmod(min(self.used, 1000), 100)
-        drawn = "█" * full + ("▒" if part else "")
-        return f"{drawn.ljust(BLOCKS, '░')} {self.used // 10}.{self.used % 10}%"
+        """`████████▒░ 85.2%`: spent, the block that its edge lies in, and what is left."""
+        return "" if self.used is None else f"{self._blocks(BLOCKS, '█▒░')} {self.used // 10}.{self.used % 10}%"
+
+    @property
+    def text_bar(self) -> str:
+        """The same for a text mail, where every font has the signs; the last one is the cap."""
+        return f"{self._blocks(TEXT_BLOCKS, '=>-')}|"
+
+    def _blocks(self, count: int, signs: str) -> str:
+        spent, edge, left = tuple(signs)
+        full, part = divmod(min(self.used or 0, 1000) * count, 1000)
+        return (spent * full + (edge if part else "")).ljust(count, left)
+
+    @property
+    def percent_spent(self) -> int:
+        """Of a bar of two cells, whole percents, rounded down but never to nothing."""
+        used = min(self.used or 0, 1000)
+        return max(1, used // 10) if used else 0
+
+    @property
+    def percent_left(self) -> int:
+        return 100 - self.percent_spent
+
+    @property
+    def is_over(self) -> bool:
+        """Past a budget that does not block."""
+        return self.used is not None and self.used > 1000 and not self.hard
 
 
 def message(kind: str, facts: Facts, base_url: str) -> Message:
@@ -122,7 +144,7 @@ def _noun(facts: Facts) -> str:
 
 
 def _amount_of(facts: Facts) -> str:
-    """`November's cap of $1,200.00`; of a key `its cap of $5.00 for November`."""
+    """`November's cap of $1,200.00`; of a key `nightly-batch's cap of $5.00 for November`."""
     amount = show.cap(facts.limit)
     if facts.api_key_id is None:
         return f"{_when(facts)}'s {_noun(facts)} of {amount}"
@@ -131,7 +153,7 @@ def _amount_of(facts: Facts) -> str:
 
 def _threshold(facts: Facts) -> str:
     if facts.is_wall:
-        return f"Requests are being blocked: {_amount_of(facts)} is reached"
+        return f"{BLOCKING}: {_amount_of(facts)} is reached"
     if facts.is_reached and facts.hard:
         return f"A request was refused: {show.left(facts.left)} is left of {_amount_of(facts)}"
     if facts.percent == REACHED:
@@ -188,16 +210,20 @@ def _burn_rate(facts: Facts) -> tuple[str, str, str]:
 
 
 def _figures(facts: Facts) -> tuple[tuple[str, str], ...]:
-    over = -facts.left
-    left = ("Over", show.spent(over)) if over > 0 and not facts.hard else ("Left", show.left(max(facts.left, 0)))
-    by = show.short_day(show.at(facts.reset_at - 1))
-    pace = "too early to say" if facts.ahead is None else f"{show.about(facts.ahead)} by {by}"
+    left = ("Over", show.spent(facts.over)) if facts.over else ("Left", show.left(facts.left))
     return (
         ("Spent", f"{show.spent(facts.spent)} of {show.cap(facts.limit)}"),
         left,
         ("Reset", show.short_reset(facts.resets)),
-        ("Pace", pace),
+        ("Pace", _pace(facts)),
     )
+
+
+def _pace(facts: Facts) -> str:
+    if facts.ahead is None:
+        return "too early to say"
+    without = ", without the cap" if facts.hard and facts.ahead > facts.limit else ""
+    return f"{show.about(facts.ahead)} by {show.short_day(show.at(facts.reset_at - 1))}{without}"
 
 
 def _hour(facts: Facts) -> tuple[tuple[str, str], ...]:
@@ -206,7 +232,7 @@ def _hour(facts: Facts) -> tuple[tuple[str, str], ...]:
 
 def _standing(facts: Facts) -> str:
     held = "" if facts.held is None else f"held {show.spent(facts.held)}, "
-    left = f"left {show.left(facts.left)}" if facts.left >= 0 else f"{show.spent(-facts.left)} over"
+    left = f"{show.spent(facts.over)} over" if facts.over else f"left {show.left(facts.left)}"
     return f"spent {show.spent(facts.spent)}, {held}{left}"
 
 

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -147,6 +147,10 @@ class InFlight:
     def disown(self, tenant_id: str, hold: str, usage: bytes) -> None:
         """A reserve got no answer and its request is refused: whatever comes of it is given back, now or later."""
         self.release(Reservation(hold, tenant_id, (), 0, 0, None, b""), usage)
+
+    def journaled(self, tenant_ids: Iterable[str]) -> None:
+        """There may be something in these journals besides endings: the drain shall look."""
+        self._dirty.update(tenant_ids)
 
     # --- recovery ----------------------------------------------------------------------------------------------------
 

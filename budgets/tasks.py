@@ -11,13 +11,6 @@ log = logging.getLogger(__name__)
 
 
 @shared_task
-def drain(tenant_ids: list[str]) -> None:
-    """Nudged by the proxies: journal entries become rows."""
-    for tenant_id in tenant_ids:
-        journal.drain(tenant_id)
-
-
-@shared_task
 def sweep() -> None:
     """The safety net of every few seconds: end leases that ran out, drain what no nudge told of."""
     for tenant_id in recovery.active_tenants():

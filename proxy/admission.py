@@ -49,6 +49,7 @@ class KeyPolicy:
     mode: str
     version: int
     revoked: bool
+    paused: bool
     suspended: bool
     expires_at: float | None
     """Epoch seconds."""
@@ -116,6 +117,7 @@ def _policy_of(found: FoundKey) -> KeyPolicy:
         mode=key.mode,
         version=tenant.policy_version,
         revoked=key.revoked_at is not None,
+        paused=key.paused_at is not None,
         suspended=tenant.suspended_at is not None,
         expires_at=found.expires_at.timestamp() if found.expires_at else None,
         allowed_models=frozenset(key.allowed_models),
@@ -175,6 +177,8 @@ class Admission:
             raise refusals.key_refused("tenant_suspended", "This account is suspended. Contact the operator.")
         if found.revoked:
             raise refusals.key_refused("api_key_revoked", "This API key was revoked. Use another one.")
+        if found.paused:
+            raise refusals.key_refused("api_key_paused", "This API key is paused. Ask whoever manages it to resume it.")
         if found.expires_at is not None and self._ledger.lane.now() >= found.expires_at:
             raise refusals.key_refused("api_key_expired", "This API key has expired. Use another one.")
         return found

@@ -7,7 +7,8 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
-from budgets import feed, tasks
+from alerts import tasks
+from budgets import feed
 from budgets.inflight import InFlight
 from budgets.lanes import Lane
 from budgets.ledger import Ledger
@@ -36,7 +37,9 @@ class Engine:
     async def _tell_of_refusals(self) -> None:
         while True:
             await asyncio.sleep(REFUSALS_SECONDS)
-            for tenant_id in self.tally.flush(self.ledger.windows().day.first_day):
+            refused = self.tally.flush(self.ledger.windows().day.first_day)
+            self.inflight.journaled(refused)  # a first refusal by a cap is a line of the journal too
+            for tenant_id in refused:
                 await in_thread(feed.announce, tenant_id)
 
     async def aclose(self) -> None:

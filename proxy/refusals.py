@@ -45,7 +45,7 @@ def invalid_api_key(detail: str = "") -> Refusal:
 
 
 def key_refused(code: str, message: str) -> Refusal:
-    """`api_key_revoked`, `api_key_expired`, `model_not_allowed`, `tenant_suspended`."""
+    """`api_key_revoked`, `api_key_paused`, `api_key_expired`, `model_not_allowed`, `tenant_suspended`."""
     return Refusal(ErrorBody(403, code, message, type="permission_error"))
 
 

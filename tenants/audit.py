@@ -15,7 +15,7 @@ Changes = Mapping[str, tuple[Any, Any]]
 class Actor:
     """Who makes a change, and from which address."""
 
-    kind: Literal["user", "token", "operator"]
+    kind: Literal["user", "token", "operator", "rule"]
     label: str
     address: str | None = None
     user: User | None = None
@@ -33,6 +33,11 @@ class Actor:
     def operator(cls, user: User | None = None, address: str | None = None) -> "Actor":
         """The command line, or a member of the staff at /admin/ (whose name is for the operator's eyes only)."""
         return cls("operator", "operator", address, user)
+
+    @classmethod
+    def of_rule(cls, name: str) -> "Actor":
+        """Nobody at that moment: a rule that somebody has set."""
+        return cls("rule", name)
 
 
 def record(

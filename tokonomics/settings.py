@@ -38,6 +38,7 @@ DEBUG = env.bool("TOKONOMICS_DEBUG", default=False)
 ALLOWED_HOSTS = env.list("TOKONOMICS_ALLOWED_HOSTS", default=["*"])
 CSRF_TRUSTED_ORIGINS = env.list("TOKONOMICS_CSRF_TRUSTED_ORIGINS", default=[])
 PUBLIC_URL = env.str("TOKONOMICS_PUBLIC_URL", default="")
+LISTEN_URL = env.str("TOKONOMICS_LISTEN_URL", default="http://127.0.0.1:8000")
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("TOKONOMICS_BEHIND_TLS", default=False) else None
 )
@@ -146,6 +147,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "budgets.tasks.sweep", "schedule": 5.0, "options": {"expires": 5.0}},
+    "alerts": {"task": "alerts.tasks.sweep", "schedule": 2.0, "options": {"expires": 2.0}},
+    "alerts-look": {"task": "alerts.tasks.look", "schedule": 30.0, "options": {"expires": 30.0}},
     "sweep-all": {"task": "budgets.tasks.sweep_all", "schedule": 3600.0, "options": {"expires": 3600.0}},
 }
 

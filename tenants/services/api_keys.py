@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from tenants import keys, policy
 from tenants.audit import Actor, Changes, record
-from tenants.errors import InvalidValue, KeyNotActive, NotFound
+from tenants.errors import Conflict, InvalidValue, KeyNotActive, NotFound
 from tenants.models import ApiKey, KeyMode, RetiredSecret, Tenant
 from tenants.services import values
 from tenants.services.values import UNSET, Unset
@@ -127,6 +127,29 @@ def revoke_api_key(*, tenant: Tenant, key_id: str, actor: Actor) -> ApiKey:
         key.revoked_at, key.revoked_by = timezone.now(), actor.user
         key.save(update_fields=["revoked_at", "revoked_by"])
         _record(key, actor, "api_key.revoked", {"revoked_at": (None, key.revoked_at)})
+    return key
+
+
+def pause_api_key(*, tenant: Tenant, key_id: str, actor: Actor) -> ApiKey:
+    """Refuse its requests from the next one on, until it is resumed.
+
+    Raises NotFound, KeyNotActive if it is revoked, Conflict if it is paused already, PolicyUnavailable.
+    """
+    with policy.within(tenant) as locked:
+        key = active_key(locked, key_id)
+        if key.paused_at is not None:
+            raise Conflict("This key is paused already.")
+        _record(key, actor, "api_key.paused", values.assign(key, paused_at=timezone.now()))
+    return key
+
+
+def resume_api_key(*, tenant: Tenant, key_id: str, actor: Actor) -> ApiKey:
+    """Raises NotFound, KeyNotActive if it is revoked, Conflict if it is not paused, PolicyUnavailable."""
+    with policy.within(tenant) as locked:
+        key = active_key(locked, key_id)
+        if key.paused_at is None:
+            raise Conflict("This key is not paused.")
+        _record(key, actor, "api_key.resumed", values.assign(key, paused_at=None))
     return key
 
 

@@ -10,7 +10,7 @@ from tenants.models import ApiKey, KeyMode, Tenant
 from tenants.serializers import Flag, ListQuery, Moment, Strict, Text, Whole
 from tenants.services.api_keys import LONGEST_OVERLAP
 
-KeyStatus = Literal["active", "expired", "revoked"]
+KeyStatus = Literal["active", "paused", "expired", "revoked"]
 
 _MONTH = "This month, from the ledger as it is now."
 
@@ -89,7 +89,9 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
     def get_status(self, key: Any) -> KeyStatus:
         if key.revoked_at is not None:
             return "revoked"
-        return "expired" if key.expires_at is not None and key.expires_at <= timezone.now() else "active"
+        if key.expires_at is not None and key.expires_at <= timezone.now():
+            return "expired"
+        return "active" if key.paused_at is None else "paused"
 
     def get_hard_cap(self, key: Any) -> bool:
         caps = [standing for standing in (key.month, key.day) if standing.cap is not None]

@@ -35,6 +35,7 @@ REASONS = {
     "model_not_priced": "Model without a price",
     "api_key_revoked": "Key revoked",
     "api_key_expired": "Key expired",
+    "api_key_paused": "Key paused",
     "ledger_unavailable": "Ledger out of reach",
     "provider_unreachable": "Provider out of reach",
     "provider_timeout": "Provider timed out",

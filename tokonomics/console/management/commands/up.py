@@ -70,7 +70,7 @@ def prepare(host: str, port: int, workers: int) -> Stack:
         claim=claim,
         grace=settings.SHUTDOWN_GRACE_SECONDS,
         trusted_proxies=settings.TRUSTED_PROXIES,
-        environment=environment(data_dir, sandbox),
+        environment=environment(data_dir, sandbox, url_of(host, listeners[0])),
         valkey=valkey,
         valkey_lock=lock,
         sandbox=sandbox,
@@ -88,12 +88,13 @@ def holds_data(data_dir: Path) -> bool:
     return any((data_dir / name).exists() for name in ("tokonomics.sqlite3", "valkey"))
 
 
-def environment(data_dir: Path, sandbox: socket.socket | None) -> dict[str, str]:
+def environment(data_dir: Path, sandbox: socket.socket | None, url: str) -> dict[str, str]:
     """What every part sees: ours, and where the others are."""
     paths = [str(BASE_DIR), *filter(None, [os.environ.get("PYTHONPATH")])]
     parts = {
         **os.environ,
         "TOKONOMICS_DATA_DIR": str(data_dir),
+        "TOKONOMICS_LISTEN_URL": url,
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONUNBUFFERED": "1",
     }
