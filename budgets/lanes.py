@@ -26,9 +26,8 @@ from tenants.store import Script, StoreUnavailable, run_id_of
 log = logging.getLogger(__name__)
 
 Argument = str | int | bytes
-RUN_ID = "\0run_id"
 DEADLINE = "\0deadline"
-"""Placeholders among the arguments: filled in as the command is written, when connection and moment are known."""
+"""A placeholder, as the first or second argument after the keys: filled in as the command is written."""
 
 
 class ScriptError(Exception):
@@ -36,10 +35,20 @@ class ScriptError(Exception):
 
 
 class _Call:
-    __slots__ = ("command", "deadline", "future", "script", "sent_at")
+    """`script` None: a plain command, or a script sent as source. `run_id_at`: where the server's run_id goes, 0: nowhere."""
 
-    def __init__(self, command: list[Argument], script: Script | None, deadline: float, future: asyncio.Future[Any]):
-        self.command, self.script, self.deadline, self.future = command, script, deadline, future
+    __slots__ = ("command", "deadline", "future", "run_id_at", "script", "sent_at")
+
+    def __init__(
+        self,
+        command: list[Argument],
+        deadline: float,
+        future: asyncio.Future[Any],
+        script: Script | None = None,
+        run_id_at: int = 0,
+    ) -> None:
+        self.command, self.deadline, self.future = command, deadline, future
+        self.script, self.run_id_at = script, run_id_at
         self.sent_at = 0.0
 
 
@@ -68,15 +77,15 @@ class Lane:
 
     def call(self, script: Script, keys: Sequence[str], *args: Argument) -> "asyncio.Future[Any]":
         """Queue one script; the future brings its reply, ScriptError, or StoreUnavailable."""
-        return self._ask(["EVALSHA", script.sha, len(keys), *keys, RUN_ID, *args], script)
+        return self._ask(["EVALSHA", script.sha, len(keys), *keys, "", *args], script, 3 + len(keys))
 
     def command(self, *args: Argument) -> "asyncio.Future[Any]":
         """Queue one plain command."""
-        return self._ask(list(args), None)
+        return self._ask(list(args))
 
-    def _ask(self, command: list[Argument], script: Script | None) -> "asyncio.Future[Any]":
+    def _ask(self, command: list[Argument], script: Script | None = None, run_id_at: int = 0) -> "asyncio.Future[Any]":
         future = self._loop.create_future()
-        self._waiting.append(_Call(command, script, self._loop.time() + self._timeout, future))
+        self._waiting.append(_Call(command, self._loop.time() + self._timeout, future, script, run_id_at))
         if not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self.flush)
@@ -112,12 +121,14 @@ class Lane:
         self._ensure_watch()
 
     def _filled(self, call: _Call) -> list[Argument]:
-        """A copy with the placeholders filled in; the call keeps them, it may be written to another connection yet."""
-        command = call.command.copy()
-        for index in range(3, len(command)):
-            if command[index] is RUN_ID:
-                command[index] = self.run_id
-            elif command[index] is DEADLINE:
+        """A copy with run_id and deadline filled in; the call may be written to another connection yet."""
+        command, at = call.command, call.run_id_at
+        if not at:
+            return command
+        command = command.copy()
+        command[at] = self.run_id
+        for index in range(at + 1, min(at + 3, len(command))):
+            if command[index] is DEADLINE:
                 command[index] = int((call.deadline + self._clock) * 1000)
         return command
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
+from django.utils.functional import cached_property
 
 from proxy.stream import MeteredStream
 from tenants.ids import new_id
@@ -16,7 +17,8 @@ class ProxyRequest(HttpRequest):
     """
 
     def __init__(self, scope: Any, body: bytes) -> None:
-        super().__init__()
+        # Not Django's own: its forms, cookies and the like are made below, if middleware ever asks for them.
+        self.resolver_match = self.content_type = self.content_params = None
         self.scope = scope
         self.method = scope["method"]
         self.path = self.path_info = scope["path"]
@@ -25,12 +27,29 @@ class ProxyRequest(HttpRequest):
         self._body = body
         self.request_id = new_id("rq", 20)
 
+    @cached_property
+    def GET(self) -> QueryDict:  # type: ignore[override]
+        return QueryDict(self.query)
+
+    @cached_property
+    def META(self) -> dict[str, str]:  # type: ignore[override]
+        named = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in self.header_map.items()}
+        return {"REQUEST_METHOD": self.scope["method"], "PATH_INFO": self.path, "QUERY_STRING": self.query, **named}
+
+    @cached_property
+    def POST(self) -> QueryDict:  # type: ignore[override]
+        return QueryDict()
+
+    @cached_property
+    def COOKIES(self) -> dict[str, str]:  # type: ignore[override]
+        return {}
+
 
 class ProxyResponse(HttpResponseBase):
-    """Status, headers as bytes, and a whole body or a metered stream."""
+    """Status, headers as bytes (`raw_headers`: these are sent, no others), and a whole body or a metered stream."""
 
     def __init__(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes | MeteredStream) -> None:
-        super().__init__(status=status)
+        self.status_code = status
         self.raw_headers = headers
         self.body = body
         self.streaming = isinstance(body, MeteredStream)
