@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from budgets import keyspace
+from budgets import keyspace, recovery
 from budgets.inflight import InFlight
 from budgets.lanes import Lane
 from budgets.ledger import (
@@ -271,6 +271,24 @@ async def test_extending_an_ended_hold_says_gone(ledger: Ledger) -> None:
     await ledger.settle(granted, USD, b"")
     with pytest.raises(HoldGone):
         await ledger.extend(granted, least=1, most=1)
+
+
+async def test_a_repeated_extension_adds_nothing_again(lane: Lane, ledger: Ledger) -> None:
+    granted = await reserve(ledger, USD)
+    await ledger.extend(granted, least=USD, most=USD)
+    granted.held = USD  # the reply was lost: its caller asks again with what it knew before
+    assert await ledger.extend(granted, least=USD, most=USD) == 2 * USD
+    assert await state(lane, granted.counters[0]) == (0, 2 * USD)
+
+
+async def test_leases_are_not_ended_on_counters_of_another_server(lane: Lane) -> None:
+    short = Ledger(lane, "worker-dies", lease_seconds=0)
+    lost = await reserve(short, USD)
+    await asyncio.sleep(0.01)
+    await lane.command("HSET", keyspace.policy(TENANT), "run_id", "f" * 40)
+    assert await asyncio.to_thread(recovery.end_leases, TENANT) == 0
+    assert await state(lane, lost.counters[0]) == (0, USD)
+    assert await journal(lane) == []
 
 
 async def test_an_extension_fits_under_every_cap(lane: Lane, ledger: Ledger) -> None:
