@@ -6,5 +6,6 @@ from proxy import views
 
 urlpatterns = [
     path("v1/models", views.models),
+    path("v1beta/models", views.models),
     re_path(r"^v1(?:beta)?(?:/.*)?$", views.metered),
 ]

@@ -38,7 +38,7 @@ async def metered(request: HttpRequest) -> ProxyResponse:
 
 
 async def models(request: HttpRequest) -> ProxyResponse:
-    """GET /v1/models: what this key may use, and what we have prices for."""
+    """GET /v1/models and /v1beta/models: what this key may use, and what we have prices for."""
     assert isinstance(request, ProxyRequest)
     try:
         if request.method != "GET":
@@ -59,14 +59,16 @@ async def _list_models(request: ProxyRequest) -> Answer:
             continue
         except (LedgerUnavailable, DatabaseError) as error:
             raise refusals.ledger_unavailable() from error
-        providers = ("openai", "anthropic") if caller.mode == "test" else sorted(caller.ciphertexts)
+        providers = ("openai", "anthropic", "gemini") if caller.mode == "test" else sorted(caller.ciphertexts)
         listed = [
-            ListedModel(model.id, 0, model.provider)
+            ListedModel(model.id, 0, model.provider, model.context_window, model.max_output_tokens)
             for provider in providers
             for model in catalogue.all_models(provider, datetime.now(UTC).date())
             if not caller.allowed_models or model.id in caller.allowed_models
         ]
-        return Answer(200, [(b"content-type", b"application/json")], model_list(listed, request.header_map))
+        return Answer(
+            200, [(b"content-type", b"application/json")], model_list(listed, request.header_map, request.path)
+        )
     raise refusals.ledger_unavailable()
 
 

@@ -45,4 +45,12 @@ class GoogleErrors:
         return b"data: " + self.error(body, request_id) + b"\r\n\r\n"
 
 
+class GoogleArrayErrors(GoogleErrors):
+    """The same for streams that are a JSON array: the error is one more element, and the last."""
+
+    def stream_error(self, body: ErrorBody, request_id: str) -> bytes:
+        return b",\r\n" + self.error(body, request_id) + b"]"
+
+
 GOOGLE_ERRORS = GoogleErrors()
+GOOGLE_ARRAY_ERRORS = GoogleArrayErrors()

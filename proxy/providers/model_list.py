@@ -1,4 +1,4 @@
-"""The reply to GET /v1/models, which OpenAI and Anthropic clients ask at the same path."""
+"""The replies to GET /v1/models, which OpenAI and Anthropic clients ask alike, and to Google's GET /v1beta/models."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -10,15 +10,20 @@ from proxy.providers.base import HeaderMap
 
 
 class ListedModel(NamedTuple):
-    """`created` in seconds since 1970, 0 where nobody knows; `owned_by` a provider."""
+    """`created` in seconds since 1970, 0 where nobody knows; `owned_by` a provider; limits in tokens."""
 
     id: str
     created: int
     owned_by: str
+    context_window: int = 0
+    most_output: int = 0
 
 
-def model_list(models: Iterable[ListedModel], headers: HeaderMap) -> bytes:
-    """In the shape that the client reads: only Anthropic's clients name an `anthropic-version`."""
+def model_list(models: Iterable[ListedModel], headers: HeaderMap, path: str = "/v1/models") -> bytes:
+    """In the shape that the client reads: Google's has a path of its own, and only Anthropic's clients name an
+    `anthropic-version`."""
+    if path.startswith("/v1beta"):
+        return google_list(model for model in models if model.owned_by == "gemini")
     return anthropic_list(models) if "anthropic-version" in headers else openai_list(models)
 
 
@@ -36,6 +41,20 @@ def anthropic_list(models: Iterable[ListedModel]) -> bytes:
     ]
     ends = (data[0]["id"], data[-1]["id"]) if data else (None, None)
     return orjson.dumps({"data": data, "has_more": False, "first_id": ends[0], "last_id": ends[1]})
+
+
+def google_list(models: Iterable[ListedModel]) -> bytes:
+    data = [
+        {
+            "name": f"models/{model.id}",
+            "displayName": model.id,
+            "inputTokenLimit": model.context_window,
+            "outputTokenLimit": model.most_output,
+            "supportedGenerationMethods": ["generateContent", "countTokens"],
+        }
+        for model in models
+    ]
+    return orjson.dumps({"models": data})
 
 
 def _timestamp(seconds: int) -> str:
