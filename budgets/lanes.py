@@ -35,7 +35,7 @@ class ScriptError(Exception):
 
 
 class _Call:
-    """`script` None: a plain command, or a script sent as source. `run_id_at`: where the server's run_id goes, 0: nowhere."""
+    """`script` None: a plain command, or a script sent as source. `run_id_at`: where the run_id goes, 0: nowhere."""
 
     __slots__ = ("command", "deadline", "future", "run_id_at", "script", "sent_at")
 

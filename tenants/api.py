@@ -126,9 +126,7 @@ class OneProviderCredential(TenantView):
     @extend_schema(summary="Forget a provider's key: requests to it are refused from the next one on", request=None)
     def delete(self, request: Request, pk: str) -> Response:
         self.body(Strict)
-        services.remove_provider_credential(
-            tenant=self.tenant, provider=self.get_object().provider, actor=self.actor
-        )
+        services.remove_provider_credential(tenant=self.tenant, provider=self.get_object().provider, actor=self.actor)
         return Response(status=204)
 
 

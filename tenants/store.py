@@ -1,8 +1,8 @@
 """The money Redis, for code that may block: commands, tasks, pages. The proxy's own client is budgets/lanes.py.
 
 Every connection learns the `run_id` of its server as it opens and sends it with each script, so that a server which
-the counters were not built on is noticed by the script itself. The client never repeats a call by itself: redis-py would
-count a timed-out script twice.
+the counters were not built on is noticed by the script itself. The client never repeats a call by itself:
+redis-py would count a timed-out script twice.
 """
 
 import hashlib

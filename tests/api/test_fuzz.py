@@ -30,9 +30,7 @@ def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 
 # The export streams for an ASGI server alone; see test_usage.
-schema = schemathesis.openapi.from_wsgi("/api/v1/schema/", app).exclude(
-    path="/api/v1/usage/export.csv"
-)
+schema = schemathesis.openapi.from_wsgi("/api/v1/schema/", app).exclude(path="/api/v1/usage/export.csv")
 
 
 @schema.parametrize()

@@ -43,9 +43,7 @@ def within(seconds: float, found: Callable[[], Any]) -> Any:
     return answer
 
 
-def test_a_call_shows_up_everywhere_with_one_cost(
-    stack: ProductStack, made: dict[str, Any], api: httpx.Client
-) -> None:
+def test_a_call_shows_up_everywhere_with_one_cost(stack: ProductStack, made: dict[str, Any], api: httpx.Client) -> None:
     reply = chat(stack, made["test_api_key"])
     assert reply.status_code == 200, reply.text
     cost = reply.headers["x-tokonomics-cost-usd"]

@@ -262,6 +262,8 @@ def test_vendored_files_are_what_the_list_says() -> None:
 
 def test_no_template_has_an_inline_style_a_script_or_a_handler() -> None:
     for path in (settings.BASE_DIR / "templates").rglob("*.html"):
+        if path.match("alerts/email*.html"):  # mail readers know no style sheet but the mail's own
+            continue
         text = re.sub(r"{% comment %}.*?{% endcomment %}|{#.*?#}", "", path.read_text(), flags=re.S)
         assert not re.search(r"\sstyle=|<style|\son\w+=\"|javascript:", text), path
         for attributes in re.findall(r"<script([^>]*)>", text):

@@ -45,7 +45,7 @@ def populated(fernhill: Tenant, owner: User, by_owner: Actor) -> list[str]:
     Crossing.objects.create(
         cap=cap, tenant=fernhill, window_start=now.date(), threshold_percent=50, limit=49 * NANO, spent=25 * NANO
     )
-    JournalCursor.objects.create(tenant=fernhill)
+    JournalCursor.objects.get_or_create(tenant=fernhill)
     Authenticator.objects.create(user=owner, type="totp", data={"secret": "TOTPSECRETTOTPSECRET"})
     User.objects.filter(pk=owner.pk).update(password="pbkdf2-hash-of-the-owner")
     return [

@@ -43,7 +43,7 @@ class Row:
 
 def of_record(record: UsageRecord) -> Row:
     """`record.api_key` should be loaded with it."""
-    state, tone = _STATES.get(record.status, ("Settled", ""))
+    state, tone = _STATES.get(UsageStatus(record.status), ("Settled", ""))
     return Row(
         id=record.pk,
         at=record.reserved_at,

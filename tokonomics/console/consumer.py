@@ -28,7 +28,7 @@ TRY_LATER = 1013
 MOST_PARAMS = 12
 
 
-class LiveConsumer(AsyncWebsocketConsumer):
+class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # Channels has no types
     """Receives nothing; sends JSON: `at`, `iso`, `parts` (HTML by id, those that changed), `state`, `said`."""
 
     _membership: Membership | None = None

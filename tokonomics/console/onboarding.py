@@ -56,7 +56,8 @@ def _facts(tenant: Tenant) -> dict[str, bool]:
         "first": UsageRecord.objects.filter(**mine, mode=live).order_by(),
     }
     found = {f"has_{name}": Exists(rows) for name, rows in asked.items()}
-    return Tenant.objects.filter(pk=tenant.pk).order_by().values(**found).get()
+    row = Tenant.objects.filter(pk=tenant.pk).order_by().values(**found).get()
+    return {name: bool(row[name]) for name in found}  # type: ignore[literal-required]
 
 
 def _steps(facts: dict[str, bool], role: str) -> list[Step]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from budgets.models import UsageRecord, UsageStatus
 from budgets.money import ceil_div
@@ -202,7 +203,8 @@ def bill_of(record: UsageRecord) -> Bill | None:
 
 def _usage(counts: Mapping[str, int]) -> Usage:
     known = {field.name for field in fields(Usage)}
-    return Usage(**{name: count for name, count in counts.items() if name in known})
+    kinds: dict[str, Any] = {name: count for name, count in counts.items() if name in known}
+    return Usage(**kinds)
 
 
 def _explained(model: Model | None, usage: Usage) -> list[Line]:

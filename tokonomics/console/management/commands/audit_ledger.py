@@ -36,16 +36,17 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _report(self, audits: list[Audit], *, as_json: bool, mended: bool) -> None:
+        rows = [_row(scope) for audit in audits for scope in audit.scopes if _worth_showing(scope)]
         result = {
             "ok": all(audit.ok for audit in audits),
             "open_holds": sum(len(audit.open_holds) for audit in audits),
             "journal_lag": sum(audit.journal_lag for audit in audits),
-            "scopes": [_row(scope) for audit in audits for scope in audit.scopes if _worth_showing(scope)],
+            "scopes": rows,
         }
         if as_json:
             self.stdout.write(json.dumps(result))
             return
-        for row in result["scopes"]:
+        for row in rows:
             line = (
                 "{tenant_id}  {scope:24} {window:10}  "
                 "Redis ${redis_spent_usd}  ledger ${ledger_spent_usd}  held ${held_usd}"
