@@ -14,6 +14,8 @@ from proxy.sse import Decoder, Event, EventTooLarge
 _DONE = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
 # With a choice in it, a chunk is not the one that carries nothing but usage. (Inside strings quotes are escaped.)
 _HAS_CHOICE = re.compile(rb'data:[^\r\n]*"choices"\s*:\s*\[\s*[^\s\]]')
+# With include_usage every chunk carries a `usage`, of which only the last is not null.
+_NAMES_USAGE = re.compile(rb'"usage"(?!\s*:\s*null)')
 _LONGEST_USAGE_CHUNK = 16 * 1024
 
 
@@ -35,17 +37,27 @@ class OpenAIMeter:
     def feed(self, data: bytes) -> bytes:
         if self._blind:
             return data
-        if not self._decoder.pending and data.endswith(b"\n\n") and not _may_hold_usage(data):
-            if b"[DONE]" in data and _DONE.search(data):
-                self.complete = True
+        plain = 0 if self._decoder.pending else self._pass_plain(data)
+        if plain == len(data):
             return data
+        rest = data[plain:] if plain else data
         try:
-            events = self._decoder.feed(data)
+            passed = self._pass_on(self._decoder.feed(rest), rest)
         except EventTooLarge:
             # Nothing that we asked for is that long: let all pass, and have the hold charged.
             self._blind = True
-            return self._unsent(self._decoder.flush())
-        return self._pass_on(events, data)
+            passed = self._unsent(self._decoder.flush())
+        return data if passed is rest else data[:plain] + passed
+
+    def _pass_plain(self, data: bytes) -> int:
+        """How many bytes at the start of `data` are whole events that name no usage: nothing else in them matters."""
+        named = _NAMES_USAGE.search(data)
+        end = data.rfind(b"\n\n", 0, named.start() if named else len(data)) + 2
+        if end < 2:
+            return 0
+        if b"[DONE]" in data and _DONE.search(data, 0, end):
+            self.complete = True
+        return end
 
     def finish(self) -> bytes:
         """What was held back of an event that no blank line ended."""
@@ -91,9 +103,9 @@ class OpenAIMeter:
 
     def _note(self, event: Event) -> bool:
         """Reads one event. Whether it carries usage and nothing else."""
-        if _DONE.search(event.raw):
+        if b"[DONE]" in event.raw and _DONE.search(event.raw):
             self.complete = True
-        if not _may_hold_usage(event.raw):
+        if not _NAMES_USAGE.search(event.raw):
             return False
         try:
             chunk = orjson.loads(event.data)
@@ -111,12 +123,6 @@ class OpenAIMeter:
             return False
         self._usage, self._tier = usage, reply.get("service_tier")
         return True
-
-
-def _may_hold_usage(data: bytes) -> bool:
-    """With include_usage every chunk carries a `usage`, of which only the last is not null."""
-    named = data.count(b'"usage"')
-    return named > 0 and named != data.count(b'"usage":null') + data.count(b'"usage": null')
 
 
 def _may_be_usage_chunk(pending: bytearray) -> bool:
