@@ -7,9 +7,12 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser
 
+from tenants import services
+from tenants.services import Actor
 from tests.support import screens
 from tests.support.fernhill import Fernhill, crossed, most_of_a_month
 from tests.support.valkey import ValkeyServer
+from tokonomics.console import words
 
 # All four for pictures; the diagonal shows every width and every colour to the checks in half the time.
 VARIANTS = [(width, scheme) for width in screens.WIDTHS for scheme in ("light", "dark")]
@@ -51,6 +54,14 @@ KEY_PAGES = {
     "key-revoke": "keys/{staging}/revoke/",
 }
 
+SETTINGS_PAGES = {
+    "settings": "settings/",
+    "providers": "settings/providers/",
+    "provider-key": "settings/providers/openai/",
+    "provider-remove": "settings/providers/anthropic/remove/",
+    "tokens": "settings/tokens/",
+}
+
 
 def look_at(visited: screens.Visit, fernhill: Fernhill, pages: dict[str, str], variant: str) -> None:
     ids = {name: key.pk for name, key in fernhill.keys.items()}
@@ -82,3 +93,35 @@ def test_the_pages_of_keys_are_sound(
         page.get_by_role("button", name="Create the key").click()
         page.get_by_text("It is shown this once").wait_for()
         sound(visited, f"key-made-{width}-{scheme}")
+
+
+@pytest.mark.parametrize(("width", "scheme"), VARIANTS)
+def test_the_pages_of_settings_are_sound(
+    width: str, scheme: str, browser: Browser, live_server: object, fernhill: Fernhill
+) -> None:
+    actor = Actor.of_user(fernhill.owner)
+    for provider, secret in (("openai", "sk-proj-0123456789-a7Qx"), ("anthropic", "sk-ant-0123456789-Zz91")):
+        services.set_provider_credential(tenant=fernhill.tenant, provider=provider, secret=secret, actor=actor)
+    for provider, ok, said in (
+        ("openai", True, "listed 68 models in 310 ms, $0.00"),
+        ("anthropic", False, words.provider_refused("Anthropic")),
+    ):
+        services.record_provider_test(tenant=fernhill.tenant, provider=provider, result=said, ok=ok, actor=actor)
+    services.create_management_token(tenant=fernhill.tenant, name="terraform", actor=actor)
+    with screens.visit(browser, str(live_server), width=width, scheme=scheme) as visited:
+        signed_in(visited, fernhill.owner)
+        look_at(visited, fernhill, SETTINGS_PAGES, f"{width}-{scheme}")
+        page = visited.page
+        page.goto(visited.base + fernhill.home + "settings/")
+        page.get_by_label("Monthly budget").fill("1500")
+        page.get_by_text("fits under $1,500.00").wait_for()
+        page.get_by_role("switch").uncheck()
+        sound(visited, f"settings-off-{width}-{scheme}")
+        page.get_by_role("button", name="Save budget").click()
+        page.get_by_role("button", name="Turn blocking off").wait_for()
+        sound(visited, f"settings-ask-{width}-{scheme}")
+        page.get_by_role("button", name="Keep blocking").click()
+        page.get_by_label("Monthly budget").fill("12.345")
+        page.get_by_role("button", name="Save budget").click()
+        page.get_by_text("There is a problem").wait_for()
+        sound(visited, f"settings-errors-{width}-{scheme}")

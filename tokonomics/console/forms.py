@@ -20,6 +20,12 @@ class ConsoleForm(forms.Form):
 
     named: ClassVar[Mapping[str, str]] = {}
 
+    def __init__(self, *args: Any, **rest: Any) -> None:
+        super().__init__(*args, **rest)
+        for name, field in self.fields.items():
+            if isinstance(field, AmountField):
+                field.stands = self.initial.get(name)
+
     def refuse(self, error: TenantError) -> None:
         """Say what a service refused at the field that it is about, else above the form."""
         field = self.named.get(error.field or "", error.field)
@@ -42,14 +48,17 @@ def sent(request: HttpRequest) -> QueryDict | None:
 
 
 class AmountField(forms.CharField):
-    """`1200`, `1,200`, `$1,200.50` -> nanodollars; empty -> None where that is allowed."""
+    """`1200`, `1,200`, `$1,200.50` -> nanodollars; empty -> None where that is allowed.
+
+    `stands`: the amount that stands now. It may have more decimals than people type, and is no mistake if left alone.
+    """
+
+    stands: Any = None
 
     def __init__(self, *, what: str, decimals: int = 2, **rest: Any) -> None:
         self._what, self._decimals = what, decimals
         rest.setdefault("widget", forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}))
-        rest.setdefault(
-            "error_messages", {"required": f"Enter {what} as an amount in dollars, like 49 or 1,200.00."}
-        )
+        rest.setdefault("error_messages", {"required": f"Enter {what} as an amount in dollars, like 49 or 1,200.00."})
         super().__init__(max_length=40, **rest)
 
     def prepare_value(self, value: Any) -> Any:
@@ -59,6 +68,8 @@ class AmountField(forms.CharField):
         text = super().to_python(value) or ""
         if not text:
             return None
+        if isinstance(self.stands, int) and text == show.field(self.stands):
+            return self.stands
         try:
             return parse_usd(text, decimals=self._decimals, what=self._what)
         except InvalidAmount as error:

@@ -2,7 +2,14 @@
 
 from django.urls import path, re_path
 
-from tokonomics.console import views_key, views_key_changes, views_keys
+from tokonomics.console import (
+    views_key,
+    views_key_changes,
+    views_keys,
+    views_providers,
+    views_settings,
+    views_tokens,
+)
 
 urlpatterns = [
     path("keys/", views_keys.page, name="keys"),
@@ -14,4 +21,15 @@ urlpatterns = [
     path("keys/<slug:key_id>/rotate/", views_key_changes.rotate, name="key_rotate"),
     path("keys/<slug:key_id>/stop-old/", views_key_changes.stop_old, name="key_stop_old"),
     path("keys/<slug:key_id>/revoke/", views_key_changes.revoke, name="key_revoke"),
+    path("settings/", views_settings.page, name="settings"),
+    path("settings/preview/", views_settings.preview, name="settings_preview"),
+    path("settings/test-budget/", views_settings.test_budget, name="settings_test_budget"),
+    path("settings/limits/", views_settings.limits, name="settings_limits"),
+    path("settings/company/", views_settings.company, name="settings_company"),
+    path("settings/tokens/", views_tokens.page, name="tokens"),
+    path("settings/tokens/<slug:token_id>/revoke/", views_tokens.revoke, name="token_revoke"),
+    path("settings/providers/", views_providers.page, name="providers"),
+    path("settings/providers/<slug:provider>/", views_providers.key, name="provider_key"),
+    path("settings/providers/<slug:provider>/test/", views_providers.test, name="provider_test"),
+    path("settings/providers/<slug:provider>/remove/", views_providers.remove, name="provider_remove"),
 ]
