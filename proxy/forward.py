@@ -1,7 +1,6 @@
 """The way of one request, from top to bottom."""
 
 import asyncio
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -10,6 +9,7 @@ import httpx
 from django.conf import settings
 from django.db import DatabaseError
 
+from budgets.end_users import end_user_hash
 from budgets.ledger import CapExceeded, LedgerUnavailable, Request, Reservation
 from budgets.money import format_usd
 from budgets.pricing import bound, catalogue
@@ -150,7 +150,7 @@ async def _reserve(
         provider=call.adapter.provider,
         model=parsed.model,
         endpoint=call.adapter.path,
-        end_user=_hashed(caller.tenant_id, parsed.end_user) if parsed.end_user else "",
+        end_user=end_user_hash(caller.tenant_id, parsed.end_user) if parsed.end_user else "",
         stream=parsed.stream,
         price=_price_of(model),
     )
@@ -176,12 +176,6 @@ def _price_of(model: Model) -> tuple[tuple[str, int], ...]:
     rates = model.rates
     kinds = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
     return tuple((kind, rate) for kind in kinds if (rate := getattr(rates, kind)) is not None)
-
-
-@lru_cache(maxsize=4096)
-def _hashed(tenant_id: str, end_user: str) -> str:
-    """Who an application acts for, as we keep it: told apart, not known."""
-    return hashlib.sha256(f"{tenant_id}\0{end_user}".encode()).hexdigest()[:24]
 
 
 # --- after the hold --------------------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from django.test import AsyncClient
 
+from budgets.end_users import end_user_hash
 from budgets.models import UsageRecord
 from budgets.money import NANO
-from proxy.forward import _hashed
 from tests.api.conftest import ApiClient, Company, Used, found, record_usage
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -101,9 +101,9 @@ def test_a_range_of_days_has_its_last_day_and_a_range_of_times_has_not_its_end(c
 
 
 def test_an_end_user_is_found_by_name_and_by_hash(company: Company, used: Used) -> None:
-    hashed = _hashed(company.tenant.pk, "ada@customer.example")
+    hashed = end_user_hash(company.tenant.pk, "ada@customer.example")
     row = used(company, at=NOON, end_user=hashed)
-    used(company, at=NOON, end_user=_hashed(company.tenant.pk, "bob"))
+    used(company, at=NOON, end_user=end_user_hash(company.tenant.pk, "bob"))
     assert ids(company.api, "usage/?end_user=ada@customer.example") == [row.pk]
     assert ids(company.api, f"usage/?end_user={hashed}") == [row.pk]
 
