@@ -81,7 +81,8 @@ def secret_of(request: ProxyRequest) -> str:
     if secret := headers.get("x-api-key") or headers.get("x-goog-api-key", ""):
         return secret
     # Google's clients may put it into the address; nobody else's do.
-    in_query = parse_qs(request.query).get("key", []) if request.path.startswith("/v1beta") else []
+    of_google = registry.dialect_for(request.path).name == "google"
+    in_query = parse_qs(request.query).get("key", []) if of_google else []
     return in_query[0] if len(in_query) == 1 else ""
 
 

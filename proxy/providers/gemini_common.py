@@ -23,6 +23,8 @@ class GeminiAdapter(Adapter):
     """From the path."""
     alt: str = ""
     """From the query: which form a stream has. Nothing else of the query is passed on."""
+    version: str = "v1beta"
+    """From the path: `v1`, which newer clients ask for, or `v1beta`. The same to us."""
 
     provider = "gemini"
     dialect = GOOGLE_ERRORS
@@ -30,13 +32,13 @@ class GeminiAdapter(Adapter):
 
     @property
     def path(self) -> str:  # type: ignore[override]
-        return f"/v1beta/models/{{model}}:{self.method}"
+        return f"/{self.version}/models/{{model}}:{self.method}"
 
-    def at(self, model: str, query: str) -> Self:
-        return replace(self, model=model, alt=parse_qs(query).get("alt", [""])[-1])
+    def at(self, version: str, model: str, query: str) -> Self:
+        return replace(self, version=version, model=model, alt=parse_qs(query).get("alt", [""])[-1])
 
     def target(self, parsed: ParsedRequest) -> str:
-        return f"/v1beta/models/{parsed.model}:{self.method}"
+        return f"/{self.version}/models/{parsed.model}:{self.method}"
 
     def request_headers(self, headers: HeaderMap, secret: str, *, sandbox: bool = False) -> RawHeaders:
         return forwarded_headers(headers, (), (b"x-goog-api-key", secret.encode()), sandbox=sandbox)

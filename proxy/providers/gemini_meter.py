@@ -106,7 +106,7 @@ def read_usage(usage: dict[str, Any], service_tier: str) -> Usage:
     # Tokens that only the total tells (thoughts, on some models) are taken for the dearest.
     untold = max(0, optional(usage, "totalTokenCount") - prompt - tools - candidates - thoughts)
     read = min(cached - heard_cached, prompt - heard)
-    tier = usage.get("serviceTier")
+    tier = str(usage.get("serviceTier") or "").lower().removeprefix("service_tier_")
     return Usage(
         input_tokens=prompt - heard - read + tools - heard_tools,
         output_tokens=candidates - spoken + thoughts + untold,
@@ -115,7 +115,7 @@ def read_usage(usage: dict[str, Any], service_tier: str) -> Usage:
         audio_output_tokens=spoken,
         audio_cache_read_tokens=heard_cached,
         reasoning_tokens=thoughts,
-        service_tier=tier.lower() if type(tier) is str else service_tier,
+        service_tier=service_tier if tier in ("", "unspecified") else tier,
     )
 
 

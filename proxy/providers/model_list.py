@@ -1,4 +1,4 @@
-"""The replies to GET /v1/models, which OpenAI and Anthropic clients ask alike, and to Google's GET /v1beta/models."""
+"""The reply to GET /v1/models, which clients of all three families ask, and to Google's GET /v1beta/models."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -20,9 +20,10 @@ class ListedModel(NamedTuple):
 
 
 def model_list(models: Iterable[ListedModel], headers: HeaderMap, path: str = "/v1/models") -> bytes:
-    """In the shape that the client reads: Google's has a path of its own, and only Anthropic's clients name an
-    `anthropic-version`."""
-    if path.startswith("/v1beta"):
+    """In the shape that the client reads: only Anthropic's clients name an `anthropic-version`; Google's send their key
+    in `x-goog-api-key`, or ask at a path of their own.
+    """
+    if "x-goog-api-key" in headers or path.startswith("/v1beta"):
         return google_list(model for model in models if model.owned_by == "gemini")
     return anthropic_list(models) if "anthropic-version" in headers else openai_list(models)
 

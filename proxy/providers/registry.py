@@ -30,9 +30,12 @@ _OF_MODELS: dict[str, GeminiAdapter] = {
     adapter.method: adapter
     for adapter in (GEMINI_GENERATE, GEMINI_STREAM, GEMINI_EMBED, GEMINI_BATCH_EMBED, GEMINI_COUNT_TOKENS)
 }
-_MODEL_METHOD = re.compile(r"/v1beta/models/([^/:]+):([A-Za-z]+)")
+_MODEL_METHOD = re.compile(r"/(v1|v1beta)/models/([^/:]+):([A-Za-z]+)")
+_VERSIONS = ("v1beta", "v1")
 
-ADAPTERS: dict[str, Adapter] = {**_FIXED, **{adapter.path: adapter for adapter in _OF_MODELS.values()}}
+ADAPTERS: dict[str, Adapter] = _FIXED | {
+    bound.path: bound for each in _OF_MODELS.values() for version in _VERSIONS for bound in [each.at(version, "", "")]
+}
 """By the path that a client POSTs to; `{model}` stands for any."""
 
 
@@ -41,14 +44,14 @@ def adapter_for(path: str, query: str = "") -> Adapter | None:
     if (fixed := _FIXED.get(path)) is not None:
         return fixed
     named = _MODEL_METHOD.fullmatch(path)
-    of_models = _OF_MODELS.get(named[2]) if named else None
-    return of_models.at(named[1], query) if named and of_models else None
+    of_models = _OF_MODELS.get(named[3]) if named else None
+    return of_models.at(named[1], named[2], query) if named and of_models else None
 
 
 def dialect_for(path: str) -> Dialect:
     """For every path, also for one that is not metered."""
     if path == "/v1/messages" or path.startswith("/v1/messages/"):
         return ANTHROPIC_ERRORS
-    if path == "/v1beta" or path.startswith("/v1beta/"):
+    if path == "/v1beta" or path.startswith("/v1beta/") or (path.startswith("/v1/models/") and ":" in path):
         return GOOGLE_ERRORS
     return OPENAI_ERRORS

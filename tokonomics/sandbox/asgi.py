@@ -59,7 +59,8 @@ async def _respond(scope: Message, receive: Receive, send: Send) -> None:
     if body is None:
         reply = refusal(method, path, headers, 413, f"Request body exceeds {MAX_BODY_BYTES} bytes.")
     else:
-        reply = answer(method, path, headers, body, now=int(time.time()))
+        query = scope.get("query_string", b"").decode("latin-1")
+        reply = answer(method, path, headers, body, now=int(time.time()), query=query)
     await _play(reply, receive, send)
 
 

@@ -33,6 +33,7 @@ class Request:
     body: bytes
     now: int
     instructions: Instructions = PLAINLY
+    query: str = ""
 
     def json(self) -> dict[str, Any]:
         """The body. Raises RequestError."""

@@ -9,12 +9,13 @@ from tokonomics.sandbox import instructions as header
 from tokonomics.sandbox.anthropic import ANTHROPIC
 from tokonomics.sandbox.dialect import Dialect, Request, RequestError
 from tokonomics.sandbox.faults import broken
+from tokonomics.sandbox.gemini import GEMINI
 from tokonomics.sandbox.instructions import Fault, FaultKind, InstructionError
 from tokonomics.sandbox.openai import OPENAI
 from tokonomics.sandbox.openai_responses import OPENAI_RESPONSES
 from tokonomics.sandbox.reply import Reply
 
-DIALECTS: tuple[Dialect, ...] = (ANTHROPIC, OPENAI_RESPONSES, OPENAI)
+DIALECTS: tuple[Dialect, ...] = (GEMINI, ANTHROPIC, OPENAI_RESPONSES, OPENAI)
 FALLBACK = OPENAI
 
 _STATUS_MESSAGES = {
@@ -26,9 +27,9 @@ _STATUS_MESSAGES = {
 }
 
 
-def answer(method: str, path: str, headers: Mapping[str, str], body: bytes, *, now: int) -> Reply:
+def answer(method: str, path: str, headers: Mapping[str, str], body: bytes, *, now: int, query: str = "") -> Reply:
     """The sandbox's reply. Header names must be lower case; `now` (Unix seconds) only shows up as `created`."""
-    request = Request(method, path, headers, body, now)
+    request = Request(method, path, headers, body, now, query=query)
     dialect = next((known for known in DIALECTS if known.speaks(request)), FALLBACK)
     try:
         return _answer(request, dialect)

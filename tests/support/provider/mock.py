@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 import time
 from collections import deque
@@ -25,6 +26,7 @@ _Key = tuple[str, str, bytes, bytes, bool]
 Script = Callable[[RecordedRequest], Behaviour | None]
 
 _INSTRUCTIONS = HEADER.encode()
+_MODEL_IN_PATH = re.compile(r"/models/([^/:]+):")
 READY_ANSWERS = 1024  # default answers that are kept serialised
 READY_CHUNKS = 256  # of them, in the longest one
 START_TIMEOUT = 10.0
@@ -127,7 +129,7 @@ class ProviderMock:
     def default_reply(self, request: RecordedRequest, instructions: str | None = None) -> Reply:
         """The sandbox's reply to a request, with the request's own instructions or these."""
         headers = request.headers if instructions is None else {**request.headers, HEADER: instructions}
-        return answer(request.method, request.path, headers, request.body, now=int(time.time()))
+        return answer(request.method, request.path, headers, request.body, now=int(time.time()), query=request.query)
 
     # -- the server's thread
 
@@ -241,6 +243,8 @@ def _ready_key(request: RecordedRequest) -> _Key:
 
 
 def _model_of(request: RecordedRequest) -> str:
+    if (named := _MODEL_IN_PATH.search(request.path)) is not None:
+        return named[1]
     try:
         return str(request.json()["model"])
     except (orjson.JSONDecodeError, KeyError, TypeError):  # a request without a model; its reply says so
