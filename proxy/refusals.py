@@ -87,13 +87,14 @@ def cap_exceeded(error: CapExceeded, fit: Fit, model: str) -> Refusal:
             ErrorBody(429, "budget_held", message, type="rate_limit_error", details=details), retry=True, model=model
         )
     details["reason"] = "request_too_large" if fit.useful else "spent"
-    message = _limit_reached(error)
     if fit.useful:
-        message += f" This request could cost up to ${format_usd(fit.least)} and ${format_usd(max(left, 0))} is left."
+        # Beside the documented message, which clients may compare: what would help this one.
+        detail = f"This request could cost up to ${format_usd(fit.least)} and ${format_usd(max(left, 0))} is left."
         if fit.output_tokens:
-            message += f" With at most {fit.output_tokens:,} output tokens it fits."
+            detail += f" With at most {fit.output_tokens:,} output tokens it fits."
             details["fits_output_tokens"] = fit.output_tokens
-    body = ErrorBody(429, "budget_cap_exceeded", message, type="insufficient_quota", details=details)
+        details["detail"] = detail
+    body = ErrorBody(429, "budget_cap_exceeded", _limit_reached(error), type="insufficient_quota", details=details)
     return Refusal(body, model=model)
 
 

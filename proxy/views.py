@@ -109,6 +109,6 @@ def _note(request: ProxyRequest, refusal: Refusal) -> None:
         reason=str(body.details.get("reason", "")),
         scope=str(body.details.get("scope", "")),
         model=refusal.model,
-        message=body.message,
+        message=f"{body.message} {body.details.get('detail', '')}".strip(),
     )
     running.tally.note(caller.tenant_id, refused)
