@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from tokonomics.console import errors, health, views_public, views_start
+from tokonomics.console import errors, health, views_invited, views_public, views_start
 
 handler403, handler404, handler500 = errors.forbidden, errors.not_found, errors.failed
 
@@ -14,6 +14,7 @@ urlpatterns = [
     path("signup/", views_public.signup, name="account_signup"),
     path("register/", RedirectView.as_view(pattern_name="account_signup", query_string=True)),
     path("register", RedirectView.as_view(pattern_name="account_signup", query_string=True)),
+    path("invited/<str:secret>/", views_invited.invited, name="invited"),
     path("t/<slug:slug>/start/", views_start.start, name="start"),
     path("t/<slug:slug>/", include("tokonomics.console.urls")),
     path("healthz", health.healthz),

@@ -8,6 +8,7 @@ from tokonomics.console import (
     views_keys,
     views_providers,
     views_settings,
+    views_team,
     views_tokens,
 )
 
@@ -32,4 +33,10 @@ urlpatterns = [
     path("settings/providers/<slug:provider>/", views_providers.key, name="provider_key"),
     path("settings/providers/<slug:provider>/test/", views_providers.test, name="provider_test"),
     path("settings/providers/<slug:provider>/remove/", views_providers.remove, name="provider_remove"),
+    path("team/", views_team.page, name="team"),
+    path("team/invite/", views_team.invite, name="team_invite"),
+    path("team/invitations/<slug:invitation_id>/withdraw/", views_team.withdraw, name="team_withdraw"),
+    path("team/leave/", views_team.leave, name="team_leave"),
+    path("team/<int:user_id>/", views_team.person, name="team_person"),
+    path("team/<int:user_id>/remove/", views_team.remove, name="team_remove"),
 ]
