@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from alerts.models import AlertChannel, AlertEvent, AlertRule, Delivery, event_id
 from budgets.api import KeyBudget
 from tenants import services
 from tenants.api import TenantView
@@ -27,6 +28,21 @@ def ids_of(company: Company) -> dict[str, str]:
         "provider-credentials": company.credential.pk,
         "tokens": company.token_id,
         "usage": record_usage(company).pk,
+        **alerting(company),
+    }
+
+
+def alerting(company: Company) -> dict[str, str]:
+    """A channel, a rule and a delivery."""
+    channel = AlertChannel.objects.create(tenant=company.tenant, kind="pagerduty", name="Pager")
+    event = AlertEvent.objects.create(tenant=company.tenant, type="test", key=event_id(), facts={})
+    sent = Delivery.objects.create(
+        tenant=company.tenant, event=event, channel=channel, channel_kind="pagerduty", channel_name="Pager"
+    )
+    return {
+        "alert-channels": channel.pk,
+        "alert-rules": AlertRule.objects.create(tenant=company.tenant, threshold_percent=70).pk,
+        "deliveries": sent.pk,
     }
 
 
@@ -52,6 +68,9 @@ def everything(company: Company) -> Any:
         list(tenant.caps.order_by("pk").values("amount", "hard")),
         list(tenant.provider_credentials.order_by("pk").values("provider", "ciphertext", "tested_at")),
         list(tenant.management_tokens.order_by("pk").values("name", "revoked_at")),
+        list(tenant.alert_channels.order_by("pk").values("name", "problem", "secret_ciphertext")),
+        list(tenant.alert_rules.order_by("pk").values("threshold_percent", "channel_kinds")),
+        list(tenant.deliveries.order_by("pk").values("state", "due_at", "history")),
         AuditEvent.objects.filter(tenant=tenant).count(),
     )
 
@@ -66,8 +85,8 @@ def test_every_view_is_kept_to_one_tenant(route: Route) -> None:
 def test_without_a_good_token_nothing_is_said_or_done(route: Route, method: str, company: Company) -> None:
     revoked, secret = services.create_management_token(tenant=company.tenant, name="old", actor=company.actor)
     services.revoke_management_token(tenant=company.tenant, token_id=revoked.pk, actor=company.actor)
-    before = everything(company)
     where = address(route, company)
+    before = everything(company)
     for bad in (None, "", "tkm_" + "x" * 40, secret, "tk_live_" + "x" * 40):
         refused(ApiClient(bad)(method, where, {}), 401, "invalid_token", "token_revoked", "invalid_api_key")
     reply = ApiClient(None)(method, where, {}, authorization=f"Basic {company.api.secret}")
@@ -78,8 +97,9 @@ def test_without_a_good_token_nothing_is_said_or_done(route: Route, method: str,
 
 @pytest.mark.parametrize(("route", "method"), TENANT_CALLS)
 def test_an_applications_key_manages_nothing(route: Route, method: str, company: Company) -> None:
+    where = address(route, company)
     before = everything(company)
-    refused(ApiClient(company.key_secret)(method, address(route, company), {}), 401, "invalid_token")
+    refused(ApiClient(company.key_secret)(method, where, {}), 401, "invalid_token")
     assert everything(company) == before
 
 

@@ -11,7 +11,10 @@ from drf_spectacular.generators import SchemaGenerator
 
 Schema = dict[str, Any]
 
-_ORDER = ("Tenant", "Keys", "Budget", "Usage", "Provider credentials", "Prices", "Management tokens", "Audit log")
+_ORDER = (
+    *("Tenant", "Keys", "Budget", "Usage", "Provider credentials", "Alerts", "Prices"),
+    *("Management tokens", "Audit log"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from alerts import api as alerts
 from budgets import api as budgets
 from tenants import api as tenants
 from tokonomics.api import docs, keys, provider_check, tenant
@@ -67,6 +68,15 @@ v1 = [
     path("budget/", budgets.KeyBudget.as_view()),
     path("tokens/", tenants.ManagementTokens.as_view()),
     path("tokens/<id:pk>/revoke/", tenants.RevokeManagementToken.as_view()),
+    path("alert-channels/", alerts.AlertChannels.as_view()),
+    path("alert-channels/<id:pk>/", alerts.OneAlertChannel.as_view()),
+    path("alert-channels/<id:pk>/test/", alerts.TestAlertChannel.as_view()),
+    path("alert-channels/<id:pk>/rotate-secret/", alerts.RotateChannelSecret.as_view()),
+    path("alert-rules/", alerts.AlertRules.as_view()),
+    path("alert-rules/<id:pk>/", alerts.OneAlertRule.as_view()),
+    path("deliveries/", alerts.Deliveries.as_view()),
+    path("deliveries/<id:pk>/", alerts.OneDelivery.as_view()),
+    path("deliveries/<id:pk>/send-again/", alerts.SendAgain.as_view()),
     path("audit-events/", tenants.AuditEvents.as_view()),
     path("prices/", budgets.Prices.as_view()),
     path("schema/", SpectacularJSONAPIView.as_view()),

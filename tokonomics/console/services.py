@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from allauth.account.models import EmailAddress
 
+from alerts.services import set_starting_ladder
 from budgets import recovery
 from budgets.services import set_key_cap, set_starting_caps, set_tenant_cap
 from budgets.windows import WindowKind
@@ -85,11 +86,12 @@ def sign_up(*, email: str, password: str, company: str, address: str | None = No
 def opening(
     *, name: str, owner: User | NewPerson, actor: Actor | None = None, address: str | None = None
 ) -> Iterator[Founded]:
-    """`founding`, with the caps that every company begins with, and its ledger opened once it is committed.
+    """`founding`, with the caps and alerts that every company begins with, and its ledger opened once it is committed.
 
     The only way to make a company, for commands and pages alike.
     """
     with founding(name=name, owner=owner, actor=actor, address=address) as founded:
+        set_starting_ladder(tenant=founded.tenant, owner_email=founded.owner.email, actor=founded.actor)
         set_starting_caps(tenant=founded.tenant, actor=founded.actor)
         yield founded
     try:
