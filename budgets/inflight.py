@@ -36,6 +36,7 @@ class Ending:
     usage: bytes
     entry: str = ""
     """Its journal entry, once Redis has confirmed it."""
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass(slots=True)
@@ -53,12 +54,29 @@ class _Tenant:
         return not (self.open or self.unconfirmed or self.undrained)
 
 
-class InFlight:
-    """Started and stopped with its event loop. `nudge` tells the drain, off the loop, whose journal has new entries."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How much is in flight here. `journal_lag`: seconds since the oldest end that the database does not have yet."""
 
-    def __init__(self, ledger: Ledger, nudge: Callable[[list[str]], None]) -> None:
+    open: int
+    unconfirmed: int
+    undrained: int
+    journal_lag: float
+
+
+class InFlight:
+    """Started and stopped with its event loop. `nudge` tells the drain, off the loop, whose journal has new entries;
+    `confirmed` is told how many seconds Redis took to confirm an end."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        nudge: Callable[[list[str]], None],
+        confirmed: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
         self._ledger = ledger
         self._nudge = nudge
+        self._tell_confirmed = confirmed
         self._tenants: dict[str, _Tenant] = {}
         self._dirty: set[str] = set()
         self._undrained = 0
@@ -81,9 +99,7 @@ class InFlight:
 
     def admitting(self, tenant_id: str) -> None:
         """A request of this tenant is about to be reserved: the sweeps must know the tenant before a hold exists."""
-        tenant = self._tenants.get(tenant_id)
-        if tenant is None:
-            tenant = self._tenants[tenant_id] = _Tenant()
+        tenant = self._tenant(tenant_id)
         now = time.monotonic()
         if now - tenant.seen >= SEEN_AGAIN_SECONDS:
             tenant.seen = now
@@ -91,6 +107,12 @@ class InFlight:
 
     def opened(self, reservation: Reservation) -> None:
         self._tenants.setdefault(reservation.tenant_id, _Tenant()).open[reservation.id] = reservation
+
+    def _tenant(self, tenant_id: str) -> _Tenant:
+        found = self._tenants.get(tenant_id)
+        if found is None:
+            found = self._tenants[tenant_id] = _Tenant()
+        return found
 
     def settle(self, reservation: Reservation, cost: int, usage: bytes) -> None:
         """End a hold at its cost. On its way when this returns; kept until Redis confirms it."""
@@ -102,7 +124,7 @@ class InFlight:
 
     def _end(self, ending: Ending) -> None:
         hold, tenant_id = ending.reservation.id, ending.reservation.tenant_id
-        tenant = self._tenants.setdefault(tenant_id, _Tenant())
+        tenant = self._tenant(tenant_id)
         tenant.open.pop(hold, None)
         tenant.unconfirmed[hold] = ending
         self._send(ending).add_done_callback(lambda reply: self._confirmed(tenant, ending, reply))
@@ -120,6 +142,7 @@ class InFlight:
     def _confirmed(self, tenant: _Tenant, ending: Ending, reply: "asyncio.Future[Any]") -> None:
         if reply.cancelled() or reply.exception() is not None or reply.result()[0] not in (b"OK", b"DONE"):
             return  # stays unconfirmed: the pulse sends it again, and finds out what is wrong
+        self._tell_confirmed(time.monotonic() - ending.since)
         self._keep_until_drained(tenant, ending, entry_of(reply.result()))
 
     def _keep_until_drained(self, tenant: _Tenant, ending: Ending, entry: str) -> None:
@@ -136,13 +159,16 @@ class InFlight:
         """Whether so much waits for the drain that nothing more may be admitted (the database is down)."""
         return self._undrained >= MOST_UNDRAINED
 
-    @property
-    def open_holds(self) -> int:
-        return sum(len(tenant.open) for tenant in self._tenants.values())
-
-    @property
-    def unconfirmed(self) -> int:
-        return sum(len(tenant.unconfirmed) for tenant in self._tenants.values())
+    def standing(self) -> Standing:
+        """One look at every tenant: for a clock, not for every request."""
+        tenants = self._tenants.values()
+        oldest = min((_first_entry_ms(each.undrained) for each in tenants if each.undrained), default=0)
+        return Standing(
+            open=sum(len(each.open) for each in tenants),
+            unconfirmed=sum(len(each.unconfirmed) for each in tenants),
+            undrained=self._undrained,
+            journal_lag=max(0.0, self._ledger.lane.now() - oldest / 1000) if oldest else 0.0,
+        )
 
     def disown(self, tenant_id: str, hold: str, usage: bytes) -> None:
         """A reserve got no answer and its request is refused: whatever comes of it is given back, now or later."""
@@ -159,7 +185,7 @@ class InFlight:
 
         Raises StoreUnavailable, LedgerError.
         """
-        tenant = self._tenants.setdefault(tenant_id, _Tenant())
+        tenant = self._tenant(tenant_id)
         if tenant.recovering is None or tenant.recovering.done():
             tenant.recovering = asyncio.create_task(self._recover(tenant_id, tenant))
         await asyncio.shield(tenant.recovering)
@@ -241,6 +267,10 @@ class InFlight:
         if self._dirty:
             tenants, self._dirty = list(self._dirty), set()
             await in_thread(self._nudge, tenants)
+
+
+def _first_entry_ms(undrained: OrderedDict[str, Ending]) -> int:
+    return recovery.stream_id(next(iter(undrained.values())).entry)[0]
 
 
 async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:

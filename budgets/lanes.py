@@ -71,6 +71,7 @@ class Lane:
         self._flush_due = False
         self._closed = False
         self.run_id = ""
+        self.opened = 0  # connections so far: more than one means reconnects
         self._clock = 0.0  # Redis time minus the loop's, seconds, never ahead of the truth
 
     # --- asking ----------------------------------------------------------------------------------------------------
@@ -156,6 +157,7 @@ class Lane:
         finally:
             self._opening = None
         self._connection = connection
+        self.opened += 1
         self._reading = self._loop.create_task(self._read(connection))
         self.flush()
 

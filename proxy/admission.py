@@ -18,7 +18,7 @@ from budgets.ledger import Counter, Ledger, Request, Reservation
 from budgets.models import Cap
 from budgets.pricing.bound import Quote
 from budgets.windows import Windows
-from proxy import refusals
+from proxy import metrics, refusals
 from tenants import crypto, keys, policy
 from tenants.database import in_thread
 from tenants.errors import PolicyUnavailable
@@ -218,6 +218,7 @@ class Admission:
         attempts = 0
         while True:
             windows = self._ledger.windows()
+            asked = loop.time()
             try:
                 reservation = await self._ledger.reserve(
                     request,
@@ -254,6 +255,7 @@ class Admission:
                 self._inflight.disown(caller.tenant_id, hold, b"")
                 raise
             else:
+                metrics.numbers.reserve.observe(loop.time() - asked)
                 self._inflight.opened(reservation)
                 return reservation
             attempts += 1

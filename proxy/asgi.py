@@ -15,7 +15,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.urls import ResolverMatch, get_resolver
 from django.utils.module_loading import import_string
 
-from proxy import refusals
+from proxy import metrics, refusals
 from proxy.http import ProxyRequest, ProxyResponse
 from proxy.providers import registry
 from proxy.providers.base import ErrorBody
@@ -109,6 +109,8 @@ def _resolve(path: str) -> ResolverMatch:
 
 
 def _refused(request: ProxyRequest, refusal: Refusal) -> ProxyResponse:
+    metrics.numbers.requests["", "", refusal.body.status // 100] += 1
+    metrics.numbers.refusals[refusal.body.code] += 1
     content = registry.dialect_for(request.path).error(refusal.body, request.request_id)
     headers = [(b"content-type", b"application/json"), *refusal.headers]
     return ProxyResponse(refusal.body.status, headers, content)

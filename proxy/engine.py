@@ -1,6 +1,7 @@
 """What one event loop needs to serve requests: its lane to Redis, the ledger on it, what is in flight, the way out."""
 
 import asyncio
+import logging
 import os
 import socket
 from weakref import WeakKeyDictionary
@@ -13,9 +14,12 @@ from budgets.inflight import InFlight
 from budgets.lanes import Lane
 from budgets.ledger import Ledger
 from budgets.refusals import Tally
+from proxy import metrics
 from proxy.admission import Admission
 from proxy.upstream import Upstream
 from tenants.database import in_thread
+
+log = logging.getLogger(__name__)
 
 REFUSALS_SECONDS = 0.5
 
@@ -27,12 +31,13 @@ class Engine:
         self.lane = Lane(settings.REDIS_URL, settings.LEDGER_TIMEOUT)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self.ledger = Ledger(self.lane, owner, settings.LEDGER_LEASE_SECONDS)
-        self.inflight = InFlight(self.ledger, nudge=_nudge)
+        self.inflight = InFlight(self.ledger, nudge=_nudge, confirmed=metrics.numbers.settle.observe)
         self.admission = Admission(self.ledger, self.inflight, settings.HELD_WAIT_SECONDS)
         self.upstream = Upstream()
         self.tally = Tally(self.lane)
         self.inflight.start()
         self._telling = asyncio.create_task(self._tell_of_refusals())
+        self._measuring = asyncio.create_task(self._publish_metrics())
 
     async def _tell_of_refusals(self) -> None:
         while True:
@@ -42,12 +47,28 @@ class Engine:
             for tenant_id in refused:
                 await in_thread(feed.announce, tenant_id)
 
+    async def _publish_metrics(self) -> None:
+        while True:
+            standing, numbers = self.inflight.standing(), metrics.numbers
+            numbers.gauges["open_holds"] = standing.open
+            numbers.gauges["unconfirmed_settles"] = standing.unconfirmed
+            numbers.gauges["undrained_settles"] = standing.undrained
+            numbers.gauges["lane_connected"] = int(self.lane.connected)
+            numbers.journal_lag, numbers.lane_opened = standing.journal_lag, self.lane.opened
+            try:
+                await asyncio.to_thread(metrics.publish)
+            except OSError as error:  # a full disk stops nothing but this
+                log.warning("the metrics cannot be left in %s: %s", metrics.folder(), error)
+            await asyncio.sleep(metrics.PUBLISH_SECONDS)
+
     async def aclose(self) -> None:
         self._telling.cancel()
+        self._measuring.cancel()
         self.tally.flush(self.ledger.windows().day.first_day)
         await self.inflight.stop()
         await self.upstream.aclose()
         await self.lane.aclose()
+        metrics.withdraw()
 
 
 _engines: WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = WeakKeyDictionary()

@@ -1,6 +1,7 @@
 """The way of one request, from top to bottom."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -15,7 +16,7 @@ from budgets.money import format_usd
 from budgets.pricing import bound, catalogue
 from budgets.pricing.bound import Quote
 from budgets.pricing.rates import Model
-from proxy import refusals, upstream
+from proxy import metrics, refusals, upstream
 from proxy.admission import KeyPolicy, PolicyChanged
 from proxy.engine import Engine
 from proxy.providers import headers as allowed
@@ -188,7 +189,12 @@ async def _send(
     sandbox = caller.mode == "test"
     body = call.adapter.render(parsed, output_limit if parsed.output_limit is None else parsed.output_limit)
     headers = call.adapter.request_headers(call.headers, secret, sandbox=sandbox)
-    return await engine.upstream.send(engine.upstream.route(call.adapter, parsed, sandbox=sandbox), headers, body)
+    route = engine.upstream.route(call.adapter, parsed, sandbox=sandbox)
+    started = time.monotonic()
+    reply = await engine.upstream.send(route, headers, body)
+    first_byte = metrics.numbers.first_byte_of("sandbox" if sandbox else call.adapter.provider)
+    first_byte.observe(time.monotonic() - started)
+    return reply
 
 
 async def _answer(call: Call, parsed: ParsedRequest, reply: Reply, settlement: Settlement) -> Answer:

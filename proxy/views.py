@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from budgets.ledger import LedgerUnavailable
 from budgets.pricing import catalogue
 from budgets.refusals import Refused
-from proxy import refusals
+from proxy import metrics, refusals
 from proxy.admission import PolicyChanged
 from proxy.engine import engine
 from proxy.forward import POLICY_ATTEMPTS, Answer, Call, forward
@@ -34,6 +34,8 @@ async def metered(request: HttpRequest) -> ProxyResponse:
         answer = await forward(call, engine())
     except Refusal as refusal:
         answer = _refuse(request, refusal)
+    place = (adapter.provider, adapter.path) if adapter is not None else ("", "")
+    metrics.numbers.requests[*place, answer.status // 100] += 1
     return ProxyResponse(answer.status, answer.headers, answer.body)
 
 
@@ -97,7 +99,8 @@ def _note(request: ProxyRequest, refusal: Refusal) -> None:
     """For the pages of the tenant whose key it was, if it was anybody's."""
     running, body = engine(), refusal.body
     caller = running.admission.policies.known(secret_of(request))
-    log.info("%s refused: %s", request.request_id, body.code)
+    metrics.numbers.refusals[body.code] += 1
+    log.debug("%s refused: %s", request.request_id, body.code)
     if caller is None:
         return
     refused = Refused(

@@ -299,6 +299,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
 }
 
+# --- Metrics ---------------------------------------------------------------------------------------------------------
+METRICS_TOKEN = env.str("TOKONOMICS_METRICS_TOKEN", default="")
+
 # --- Logs ------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("TOKONOMICS_LOG_LEVEL", default="INFO")
 LOGGING = {

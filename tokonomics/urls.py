@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from tokonomics.console import errors, health, views_invited, views_public, views_start
+from tokonomics.console import errors, health, scrape, views_invited, views_public, views_start
 
 handler403, handler404, handler500 = errors.forbidden, errors.not_found, errors.failed
 
@@ -19,6 +19,7 @@ urlpatterns = [
     path("t/<slug:slug>/", include("tokonomics.console.urls")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", scrape.metrics),
     path("admin/", admin.site.urls),
     path("api/", include("tokonomics.api.urls")),
     path("", include("allauth.urls")),

@@ -431,10 +431,10 @@ async def test_a_settle_that_got_no_answer_is_sent_again(store: ValkeyServer, la
     store.freeze()
     inflight.settle(granted, USD // 2, b"")
     await asyncio.sleep(0.9)
-    assert inflight.unconfirmed == 1
+    assert inflight.standing().unconfirmed == 1
     store.thaw()
     await inflight._pulse()
-    assert inflight.unconfirmed == 0
+    assert inflight.standing().unconfirmed == 0
     assert await state(lane, granted.counters[0]) == (USD // 2, 0)
     assert len(await journal(lane)) == 1
 
