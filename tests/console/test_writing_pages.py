@@ -7,6 +7,8 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser
 
+from budgets.money import NANO
+from budgets.services import set_tenant_cap
 from tenants import services
 from tenants.services import Actor
 from tests.support import screens
@@ -125,3 +127,50 @@ def test_the_pages_of_settings_are_sound(
         page.get_by_role("button", name="Save budget").click()
         page.get_by_text("There is a problem").wait_for()
         sound(visited, f"settings-errors-{width}-{scheme}")
+
+
+@pytest.mark.parametrize(("width", "scheme"), VARIANTS)
+def test_team_and_audit_are_sound(
+    width: str, scheme: str, browser: Browser, live_server: object, fernhill: Fernhill
+) -> None:
+    actor = Actor.of_user(fernhill.owner, "192.0.2.7")
+    admin = fernhill.member("admin")
+    member = fernhill.member("member")
+    services.invite(tenant=fernhill.tenant, email="ada@fernhill.example", role="viewer", actor=actor)
+    set_tenant_cap(tenant=fernhill.tenant, amount=1500 * NANO, actor=Actor.of_user(admin, "198.51.100.4"))
+    set_tenant_cap(tenant=fernhill.tenant, hard=False, actor=actor)
+    services.revoke_api_key(tenant=fernhill.tenant, key_id=fernhill.keys["intranet"].pk, actor=actor)
+    pages = {
+        "team": "team/",
+        "team-invite": "team/invite/",
+        "team-role": f"team/{member.pk}/",
+        "team-remove": f"team/{member.pk}/remove/",
+        "audit": "audit/",
+        "audit-budget": f"audit/?what=budget&who={admin.email}",
+        "audit-nothing": "audit/?to=2020-01-01",
+        "key-revoked": "keys/{intranet}/",
+    }
+    with screens.visit(browser, str(live_server), width=width, scheme=scheme) as visited:
+        signed_in(visited, fernhill.owner)
+        look_at(visited, fernhill, pages, f"{width}-{scheme}")
+        page = visited.page
+        page.goto(visited.base + fernhill.home + "team/invite/")
+        page.get_by_label("E-mail").fill("grace@fernhill.example")
+        page.get_by_role("button", name="Make the link").click()
+        page.get_by_text("this link. It is shown this once.").wait_for()
+        sound(visited, f"team-link-{width}-{scheme}")
+        link = page.locator("[data-copy]").inner_text()
+        page.context.clear_cookies()
+        page.goto(link)
+        sound(visited, f"invited-{width}-{scheme}")
+
+
+@pytest.mark.parametrize(("width", "scheme"), VARIANTS)
+def test_what_a_viewer_sees_is_sound(
+    width: str, scheme: str, browser: Browser, live_server: object, fernhill: Fernhill
+) -> None:
+    pages = {"viewer-keys": "keys/", "viewer-key": "keys/{support-bot}/", "viewer-settings": "settings/"}
+    pages |= {"viewer-providers": "settings/providers/", "viewer-team": "team/"}
+    with screens.visit(browser, str(live_server), width=width, scheme=scheme) as visited:
+        signed_in(visited, fernhill.member("viewer"))
+        look_at(visited, fernhill, pages, f"{width}-{scheme}")

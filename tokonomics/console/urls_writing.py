@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from tokonomics.console import (
+    views_audit,
     views_key,
     views_key_changes,
     views_keys,
@@ -39,4 +40,6 @@ urlpatterns = [
     path("team/leave/", views_team.leave, name="team_leave"),
     path("team/<int:user_id>/", views_team.person, name="team_person"),
     path("team/<int:user_id>/remove/", views_team.remove, name="team_remove"),
+    path("audit/", views_audit.page, name="audit"),
+    path("audit/export.csv", views_audit.export, name="audit_export"),
 ]

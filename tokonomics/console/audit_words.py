@@ -1,0 +1,143 @@
+"""What an audit event says: who did what, from what to what, and for money in which direction. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from budgets.money import parse_usd
+from tokonomics.console import presentation as show
+
+DID = {
+    "tenant.created": "founded the company",
+    "tenant.changed": "changed the settings of",
+    "tenant.suspended": "suspended",
+    "tenant.resumed": "resumed",
+    "api_key.created": "made the key",
+    "api_key.changed": "changed the key",
+    "api_key.rotated": "rotated the key",
+    "api_key.old_secret_stopped": "stopped the old secret of the key",
+    "api_key.revoked": "revoked the key",
+    "member.added": "added",
+    "member.role_changed": "changed the role of",
+    "member.removed": "removed",
+    "invitation.sent": "invited",
+    "invitation.withdrawn": "withdrew the invitation of",
+    "provider.set": "stored a key of",
+    "provider.removed": "removed the key of",
+    "provider.tested": "tested the key of",
+    "management_token.created": "made the management token",
+    "management_token.revoked": "revoked the management token",
+    "alert_channel.created": "added the alert channel",
+    "alert_channel.changed": "changed the alert channel",
+    "alert_channel.removed": "removed the alert channel",
+    "alert_channel.rotated": "rotated the signing secret of",
+    "alert_channel.tested": "sent a test over",
+    "alert_rule.created": "added the alert rule",
+    "alert_rule.changed": "changed the alert rule",
+    "alert_rule.removed": "removed the alert rule",
+    "alert_recipient.unsubscribed": "stopped the mails of",
+    "alert_recipient.subscribed": "takes mails again of",
+}
+FIELDS = {
+    "amount_usd": "amount",
+    "hard": "blocking",
+    "name": "name",
+    "slug": "address",
+    "default_output_limit": "output limit",
+    "least_output_limit": "least output limit",
+    "allowed_fields": "fields that may pass unpriced",
+    "allowed_models": "models",
+    "time_zone": "time zone",
+    "expires_at": "works until",
+    "old_secret_stops_at": "old secret works until",
+    "revoked_at": "revoked",
+    "suspended_at": "suspended",
+    "mode": "mode",
+    "role": "role",
+    "scopes": "scopes",
+    "last_four": "ends in",
+    "test_result": "result",
+}
+_ITSELF = ("revoked_at", "suspended_at")  # the action says it already
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`note`: the direction of an amount, `up by $300.00`."""
+
+    field: str
+    before: str
+    after: str
+    note: str = ""
+
+
+def did(action: str, target: str, changes: Mapping[str, Any]) -> str:
+    """`raised the budget a month`, `revoked the key`; what is not known is said as it is stored."""
+    if action == "cap.changed":
+        return _cap_did(changes)
+    return DID.get(action) or action.replace("_", " ").replace(".", ": ")
+
+
+def _cap_did(changes: Mapping[str, Any]) -> str:
+    before, after = changes.get("amount_usd", (None, None))
+    if before is None or after is None:
+        return "set" if before is None else "took away"
+    if before != after:
+        return "raised" if usd(after) > usd(before) else "lowered"
+    was, now = changes.get("hard", (None, None))
+    return "left" if was == now else "turned blocking on for" if now else "turned blocking off for"
+
+
+def changed(changes: Mapping[str, Any]) -> Iterator[Change]:
+    """What differs; of a cap whose blocking alone was turned, the amount too: it was turned off for that."""
+    amount_moved = "amount_usd" in changes and changes["amount_usd"][0] != changes["amount_usd"][1]
+    for field, (before, after) in changes.items():
+        if field in _ITSELF or (before == after and field != "amount_usd"):
+            continue
+        if field == "amount_usd" and not amount_moved:
+            yield Change("amount", "", said(field, after))
+            continue
+        yield Change(
+            FIELDS.get(field, field.replace("_", " ")),
+            said(field, before),
+            said(field, after),
+            _note(field, before, after),
+        )
+
+
+def _note(field: str, before: Any, after: Any) -> str:
+    if field != "amount_usd" or before is None or after is None:
+        return ""
+    moved = usd(after) - usd(before)
+    return f"{'up' if moved > 0 else 'down'} by {show.cap(abs(moved))}"
+
+
+def said(field: str, value: Any) -> str:
+    """One value as people read it."""
+    if value is None or value == "" or value == []:
+        return "none"
+    if field == "hard":
+        return "on" if value else "off"
+    if field.endswith("_usd"):
+        return show.cap(usd(value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return show.count(value)
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value)
+    return _moment(str(value)) if field.endswith("_at") else str(value)
+
+
+def usd(text: str) -> int:
+    """As the log stores money: exact, nine decimals at most."""
+    return parse_usd(text, decimals=9)
+
+
+def _moment(text: str) -> str:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{show.short_day(when)} {when.year} {show.clock(when)} UTC"
