@@ -32,6 +32,39 @@ PLAIN = {
     "anthropic_plain_compaction.json": Usage(
         input_tokens=203000, output_tokens=4500, service_tier="standard"
     ),
+    "responses_plain.json": Usage(input_tokens=36, output_tokens=87, service_tier="default"),
+    "responses_plain_cached_reasoning.json": Usage(
+        input_tokens=86, cache_read_tokens=1408, cache_write_5m_tokens=412, cache_write_1h_tokens=100,
+        output_tokens=1250, reasoning_tokens=1024, service_tier="priority",
+    ),
+    "responses_plain_search.json": Usage(
+        input_tokens=9165, cache_read_tokens=9088, output_tokens=642, reasoning_tokens=384, web_searches=2,
+        service_tier="default",
+    ),
+    "responses_plain_search_uncounted.json": Usage(
+        input_tokens=18253, output_tokens=642, web_searches=2, service_tier="default"
+    ),
+    "responses_plain_tools.json": Usage(input_tokens=291, output_tokens=23, service_tier="default"),
+    "responses_plain_incomplete.json": Usage(
+        input_tokens=81, output_tokens=1035, reasoning_tokens=1024, service_tier="default"
+    ),
+    "completion_plain.json": Usage(input_tokens=5, output_tokens=7),
+    "embedding_plain.json": Usage(input_tokens=8),
+    "gemini_plain.json": Usage(input_tokens=8, output_tokens=1255, reasoning_tokens=1201, service_tier="standard"),
+    "gemini_plain_cached.json": Usage(
+        input_tokens=1007, cache_read_tokens=4026, output_tokens=20, service_tier="standard"
+    ),
+    "gemini_plain_audio.json": Usage(
+        input_tokens=60, cache_read_tokens=100, audio_input_tokens=2100, audio_cache_read_tokens=900, output_tokens=30,
+        service_tier="standard",
+    ),
+    "gemini_plain_thoughts_only.json": Usage(
+        input_tokens=12, output_tokens=98, reasoning_tokens=98, service_tier="standard"
+    ),
+    "gemini_plain_untold.json": Usage(input_tokens=10, output_tokens=120, service_tier="standard"),
+    "gemini_plain_blocked.json": Usage(input_tokens=14, service_tier="standard"),
+    "gemini_plain_tools.json": Usage(input_tokens=61, output_tokens=58, reasoning_tokens=40, service_tier="standard"),
+    "gemini_embed.json": Usage(input_tokens=9),
 }  # fmt: skip
 STREAMS = {
     "openai_stream.sse": Usage(input_tokens=19, output_tokens=10, service_tier="default"),
@@ -45,8 +78,24 @@ STREAMS = {
     "anthropic_stream_search.sse": Usage(
         input_tokens=10682, output_tokens=510, web_searches=1, service_tier="standard"
     ),
+    "responses_stream.sse": Usage(input_tokens=37, output_tokens=11, service_tier="default"),
+    "responses_stream_tools.sse": Usage(
+        input_tokens=163, cache_read_tokens=128, output_tokens=23, service_tier="default"
+    ),
+    "responses_stream_incomplete.sse": Usage(input_tokens=37, output_tokens=16, service_tier="default"),
+    "completion_stream.sse": Usage(input_tokens=5, output_tokens=2),
+    "gemini_stream.sse": Usage(input_tokens=5, output_tokens=314, reasoning_tokens=300, service_tier="standard"),
+    "gemini_stream.json": Usage(input_tokens=5, output_tokens=314, reasoning_tokens=300, service_tier="standard"),
+    "gemini_stream_two.sse": Usage(input_tokens=5, output_tokens=7, service_tier="standard"),
+    "gemini_stream_early_reason.sse": Usage(
+        input_tokens=5, output_tokens=7, reasoning_tokens=3, service_tier="standard"
+    ),
 }  # fmt: skip
-UNFINISHED = ["openai_stream_error.sse", "openai_stream_cut.sse", "anthropic_stream_error.sse"]
+HIDES_USAGE = [name for name in STREAMS if name.startswith(("openai", "completion"))]
+UNFINISHED = [
+    "openai_stream_error.sse", "openai_stream_cut.sse", "anthropic_stream_error.sse", "responses_stream_error.sse",
+    "responses_stream_cut.sse", "gemini_stream_cut.sse", "gemini_stream_cut.json", "gemini_stream_error.sse",
+]  # fmt: skip
 
 
 def without_usage_chunk(stream):
@@ -74,7 +123,7 @@ def test_a_stream_passes_byte_for_byte_wherever_it_is_cut_and_is_metered_the_sam
         assert meter.complete
 
 
-@pytest.mark.parametrize("name", [name for name in STREAMS if name.startswith("openai")])
+@pytest.mark.parametrize("name", HIDES_USAGE)
 def test_only_the_usage_chunk_that_we_asked_for_is_taken_out_wherever_the_stream_is_cut(name):
     stream = fixture(name)
     expected = without_usage_chunk(stream)
@@ -92,7 +141,7 @@ def test_one_byte_at_a_time_changes_nothing(name, wanted):
     stream = fixture(name)
     meter = meter_for(name, wanted=wanted)
     out = run(meter, *(bytes([byte]) for byte in stream))
-    assert out == (stream if wanted or name.startswith("anthropic") else without_usage_chunk(stream))
+    assert out == (without_usage_chunk(stream) if name in HIDES_USAGE and not wanted else stream)
     assert meter.usage() == STREAMS[name]
 
 
