@@ -16,6 +16,7 @@
       tip = document.createElement("div");
       tip.className = "chart-tip";
       tip.hidden = true;
+      tip.dataset.own = "";
       tip.setAttribute("aria-hidden", "true");
       chart.querySelector(".plot-box").append(tip);
     }
@@ -56,6 +57,7 @@
     if (!band) {
       band = document.createElementNS("http://www.w3.org/2000/svg", "rect");
       band.setAttribute("class", "chart-day");
+      band.setAttribute("data-own", "");
       band.setAttribute("y", "8");
       band.setAttribute("height", "190");
       svg.append(band);
@@ -74,6 +76,8 @@
   function prepare() {
     document.querySelectorAll("[data-chart] .plot-box").forEach((box) => {
       if (box.hasAttribute("tabindex")) return;
+      box.dataset.keep = "tabindex role aria-label"; // through live updates
+      box.closest("[data-chart]").dataset.keep = "data-at";
       box.tabIndex = 0;
       box.setAttribute("role", "group");
       box.setAttribute("aria-label", "Spend by day; the left and right arrow keys go from day to day");

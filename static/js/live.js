@@ -2,16 +2,14 @@
 (() => {
   "use strict";
 
-  const stamp = document.getElementById("live");
-  if (!stamp || !stamp.dataset.live) return;
-  const text = stamp.querySelector("[data-live-text]");
-  const reload = stamp.querySelector(".live-reload");
+  let stamp = null; // where the page says how fresh it is, and which socket it wants
   const SILENCE = 25000; // ms without a word from the server, which speaks every ten seconds: the link is lost
   const GONE = 4404; // the server has nothing (more) to show here: the page itself says why when it is loaded again
   let socket = null;
   let tries = 0;
   let lostAt = null;
-  let silence = 0;
+  let silence = 0; // timers
+  let retry = 0;
   let state = null;
 
   /** Make `old` like `made`, in place: focus, open details and running transitions stay. */
@@ -22,21 +20,25 @@
     for (const { name, value } of made.attributes) if (old.getAttribute(name) !== value && !kept(old, name)) old.setAttribute(name, value);
     children(old, made);
   }
-  /** What the reader has done to an element, which no update takes back. */
+  /** What the reader or a script of ours has done to an element (`data-keep` names it), which no update takes back. */
   function kept(element, name) {
-    return (element.nodeName === "DETAILS" && name === "open") || (element.hasAttribute("data-pause") && name !== "class") || (name === "title" && element.nodeName === "TIME");
+    if (name === "open") return element.nodeName === "DETAILS";
+    if (name === "title") return element.nodeName === "TIME";
+    return element.hasAttribute("data-keep") && ["data-keep", ...element.dataset.keep.split(" ")].includes(name);
   }
+  const isOwn = (node) => node.nodeType === Node.ELEMENT_NODE && node.hasAttribute("data-own"); // put there by a script of ours
+  function beyondOwn(node) { while (node && isOwn(node)) node = node.nextSibling; return node; }
   /** Rows are known by their id and keep their element; everything else by its place. */
   function children(old, made) {
     const known = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
-    let place = old.firstChild;
+    let place = beyondOwn(old.firstChild);
     for (const next of [...made.childNodes]) {
       const same = next.id && known.get(next.id);
       if (same) {
-        if (same !== place) old.insertBefore(same, place); else place = place.nextSibling;
+        if (same !== place) old.insertBefore(same, place); else place = beyondOwn(place.nextSibling);
         become(same, next);
       } else if (place && !(place.id && made.querySelector(`#${CSS.escape(place.id)}`)) && place.nodeName === next.nodeName && !place.id && !next.id) {
-        const after = place.nextSibling;
+        const after = beyondOwn(place.nextSibling);
         become(place, next);
         place = after;
       } else {
@@ -44,7 +46,7 @@
         old.insertBefore(next, place);
       }
     }
-    while (place) { const after = place.nextSibling; place.remove(); place = after; }
+    while (place) { const after = beyondOwn(place.nextSibling); place.remove(); place = after; }
   }
 
   function parsed(html) {
@@ -116,12 +118,11 @@
     tries = 0;
     delete stamp.dataset.state;
     stamp.classList.remove("live-still");
-    reload.hidden = true;
-    text.innerHTML = "";
+    stamp.querySelector(".live-reload").hidden = true;
     const time = document.createElement("time");
     time.dateTime = told.iso;
     time.textContent = told.at;
-    text.append("Live · ", time, " UTC");
+    stamp.querySelector("[data-live-text]").replaceChildren("Live · ", time, " UTC");
   }
   function lost() {
     if (lostAt === null) {
@@ -129,38 +130,52 @@
       const clock = lostAt.toISOString().slice(11, 19);
       stamp.dataset.state = "lost";
       stamp.classList.remove("live-still");
+      const text = stamp.querySelector("[data-live-text]");
       text.textContent = stamp.dataset.lost.replace("{time}", clock);
-      reload.hidden = false;
+      stamp.querySelector(".live-reload").hidden = false;
       window.tokonomics.say(text.textContent);
     }
   }
   function listen() {
     window.clearTimeout(silence);
-    silence = window.setTimeout(() => socket.close(), SILENCE);
+    silence = window.setTimeout(() => { if (socket) socket.close(); }, SILENCE);
   }
   function again() {
     const wait = Math.min(30000, 500 * 2 ** Math.min(tries, 6)) * (0.75 + Math.random() / 2);
     tries += 1;
-    window.setTimeout(connect, wait);
+    retry = window.setTimeout(connect, wait);
   }
   function connect() {
     if (document.visibilityState === "hidden" && tries > 3) { document.addEventListener("visibilitychange", connect, { once: true }); return; }
     const url = new URL(stamp.dataset.live, window.location.href);
     url.protocol = url.protocol.replace("http", "ws");
-    socket = new WebSocket(url);
-    const mine = socket;
+    const mine = new WebSocket(url);
+    socket = mine;
     listen();
-    mine.addEventListener("message", (event) => { listen(); const told = JSON.parse(event.data); fresh(told); update(told); });
+    mine.addEventListener("message", (event) => { if (socket !== mine) return; listen(); const told = JSON.parse(event.data); fresh(told); update(told); });
     mine.addEventListener("close", (event) => {
+      if (socket !== mine) return; // the page looks at something else by now
       window.clearTimeout(silence);
       if (event.code === GONE) { window.location.reload(); return; }
-      if (tries > 0 || lostAt === null) lost();
+      lost();
       again();
     });
   }
+  /** Look at what the page's stamp names: at first, and when a swap (a filter of the usage page) has brought another. */
+  function begin() {
+    const now = document.getElementById("live");
+    if (now === stamp) return;
+    const old = socket;
+    window.clearTimeout(retry);
+    window.clearTimeout(silence);
+    [stamp, socket, tries, lostAt] = [now, null, 0, null];
+    if (old) old.close();
+    if (stamp && stamp.dataset.live) connect();
+  }
+  document.addEventListener("htmx:afterSettle", begin);
   let leaving = false;
   window.addEventListener("pagehide", () => { leaving = true; if (socket) socket.close(); });
   window.addEventListener("pageshow", (event) => { if (event.persisted && leaving) window.location.reload(); });
   document.querySelectorAll("[data-pausable]").forEach(showPause);
-  connect();
+  begin();
 })();

@@ -25,7 +25,7 @@ def figures(reading: Reading, *, change_href: str = "") -> tuple[Figure, ...]:
     spent = Figure(
         "spent", "Spent", show.spent(reading.spent), _spent_note(reading), "spent", show.exact(reading.spent)
     )
-    held = Figure("held", "Held", show.spent(reading.held), _held_note(reading), "held", show.exact(reading.held))
+    held = _held(reading)
     if reading.cap is None:
         return spent, held
     return spent, held, _remaining(reading), _cap(reading, reading.cap, change_href)
@@ -40,8 +40,12 @@ def _spent_note(reading: Reading) -> str:
     return f"{share} · even pace is {show.rough(reading.even_pace)}"
 
 
-def _held_note(reading: Reading) -> str:
-    return f"by {show.counted(reading.in_flight, 'request')} in flight" if reading.in_flight else "nothing in flight"
+def _held(reading: Reading) -> Figure:
+    if reading.state == State.STALE:
+        # What is in flight only Redis can tell.
+        return Figure("held", "Held", "not known", "while the ledger is out of reach", "held", "not known")
+    note = f"by {show.counted(reading.in_flight, 'request')} in flight" if reading.in_flight else "nothing in flight"
+    return Figure("held", "Held", show.spent(reading.held), note, "held", show.exact(reading.held))
 
 
 def _remaining(reading: Reading) -> Figure:

@@ -77,7 +77,7 @@ def _stopping(tenant: Tenant, role: str, seen: Snapshot, mode: str, *, below_hea
 
 def actions_of(tenant: Tenant, role: str, month: Reading, mode: str) -> tuple[Link, ...]:
     """What the overview's headline asks for, where it says that the cap is reached."""
-    return _capped(role, month, f"/t/{tenant.slug}/", mode).actions if month.stopping else ()
+    return _capped(role, month, f"/t/{tenant.slug}/", mode).actions[::-1] if month.stopping else ()
 
 
 def _capped(role: str, month: Reading, home: str, mode: str) -> Band:
