@@ -6,6 +6,7 @@ handler did: the body is bounded as it is read, disconnects are seen, every stre
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any
@@ -15,7 +16,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.urls import ResolverMatch, get_resolver
 from django.utils.module_loading import import_string
 
-from proxy import metrics, refusals
+from proxy import metrics, refusals, request_id
 from proxy.http import ProxyRequest, ProxyResponse
 from proxy.providers import registry
 from proxy.providers.base import ErrorBody
@@ -41,6 +42,7 @@ class ProxyHandler(ASGIHandler):
 
     def __init__(self) -> None:
         self._bytes_in_flight = 0
+        self._access_log: bool = settings.ACCESS_LOG
         super().__init__()
 
     def load_middleware(self, is_async: bool = True) -> None:
@@ -56,12 +58,13 @@ class ProxyHandler(ASGIHandler):
         return response
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # type: ignore[override]
-        size = 0
+        size, started = 0, time.monotonic()
         try:
             body = await self._read_body(scope, receive)
             size = len(body)
             self._bytes_in_flight += size
             request = ProxyRequest(scope, body)
+            request_id.current.set(request.request_id)
             response = await self._answer(request)
         except ClientGone:
             return
@@ -71,13 +74,17 @@ class ProxyHandler(ASGIHandler):
             response.raw_headers.append((b"connection", b"close"))
         finally:
             self._bytes_in_flight -= size
-        await _send(request, response, receive, send)
+        try:
+            await _send(request, response, receive, send)
+        finally:
+            if self._access_log:
+                _note_access(request, response, time.monotonic() - started)
 
     async def _answer(self, request: ProxyRequest) -> ProxyResponse:
         try:
             return await self._respond(request)
         except Exception:
-            log.exception("%s failed", request.request_id)
+            log.exception("a request failed")
             body = ErrorBody(
                 500, "internal_error", "Something failed on our side; nothing is lost.", type="server_error"
             )
@@ -106,6 +113,11 @@ class ProxyHandler(ASGIHandler):
 @lru_cache(maxsize=1024)
 def _resolve(path: str) -> ResolverMatch:
     return get_resolver("proxy.urls").resolve(path)
+
+
+def _note_access(request: ProxyRequest, response: ProxyResponse, seconds: float) -> None:
+    told = {"request_id": request.request_id, "method": request.method, "path": request.path[:200]}
+    log.info("request", extra={**told, "status": response.status_code, "ms": int(seconds * 1000)})
 
 
 def _refused(request: ProxyRequest, refusal: Refusal) -> ProxyResponse:

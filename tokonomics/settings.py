@@ -304,12 +304,20 @@ METRICS_TOKEN = env.str("TOKONOMICS_METRICS_TOKEN", default="")
 
 # --- Logs ------------------------------------------------------------------------------------------------------------
 LOG_LEVEL = env.str("TOKONOMICS_LOG_LEVEL", default="INFO")
+LOG_FORMAT = env.str("TOKONOMICS_LOG_FORMAT", default="auto")  # `json`, `text`
+ACCESS_LOG = env.bool("TOKONOMICS_ACCESS_LOG", default=False)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {"line": {"()": "tokonomics.logs.formatter", "style": LOG_FORMAT}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
-    "loggers": {"axes": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+    # Django's own handlers would write its lines a second time, in a form of their own.
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+        "axes": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+    },
 }
 os.environ.setdefault("TZ", "UTC")

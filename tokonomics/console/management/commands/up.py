@@ -98,6 +98,8 @@ def environment(data_dir: Path, sandbox: socket.socket | None, url: str) -> dict
         "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONUNBUFFERED": "1",
     }
+    if os.environ.get("TOKONOMICS_LOG_FORMAT", "auto") == "auto" and sys.stdout.isatty():
+        parts["TOKONOMICS_LOG_FORMAT"] = "text"  # the parts write to us, not to the terminal
     if sandbox is not None:
         parts["TOKONOMICS_SANDBOX_URL"] = url_of("127.0.0.1", sandbox)
     return parts
