@@ -137,7 +137,7 @@ def _row(event: AuditEvent, home: str) -> Row:
         who=event.actor_label,
         address=event.address or "",
         did=audit_words.did(event.action, event.target_label, event.changes),
-        target=event.target_label,
+        target=audit_words.target_said(event.action, event.target_label),
         href=f"{home}keys/{event.target_id}/" if is_key else "",
         changes=tuple(audit_words.changed(event.changes)),
     )

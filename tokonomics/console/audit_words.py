@@ -79,6 +79,12 @@ def did(action: str, target: str, changes: Mapping[str, Any]) -> str:
     return DID.get(action) or action.replace("_", " ").replace(".", ": ")
 
 
+def target_said(action: str, target: str) -> str:
+    """`the budget a month`; what people named stays as it is."""
+    is_budget = action == "cap.changed" and target in ("budget a month", "test budget a month")
+    return f"the {target}" if is_budget else target
+
+
 def _cap_did(changes: Mapping[str, Any]) -> str:
     before, after = changes.get("amount_usd", (None, None))
     if before is None or after is None:
@@ -91,19 +97,15 @@ def _cap_did(changes: Mapping[str, Any]) -> str:
 
 def changed(changes: Mapping[str, Any]) -> Iterator[Change]:
     """What differs; of a cap whose blocking alone was turned, the amount too: it was turned off for that."""
-    amount_moved = "amount_usd" in changes and changes["amount_usd"][0] != changes["amount_usd"][1]
     for field, (before, after) in changes.items():
-        if field in _ITSELF or (before == after and field != "amount_usd"):
+        if field in _ITSELF or (field == "hard" and after is None):
             continue
-        if field == "amount_usd" and not amount_moved:
-            yield Change("amount", "", said(field, after))
-            continue
-        yield Change(
-            FIELDS.get(field, field.replace("_", " ")),
-            said(field, before),
-            said(field, after),
-            _note(field, before, after),
-        )
+        name = FIELDS.get(field, field.replace("_", " "))
+        if before != after:
+            old = "" if before is None else said(field, before)  # what was made new had nothing before it
+            yield Change(name, old, said(field, after), _note(field, before, after))
+        elif field == "amount_usd":
+            yield Change(name, "", said(field, after))
 
 
 def _note(field: str, before: Any, after: Any) -> str:

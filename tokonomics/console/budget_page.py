@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from alerts.ladder import listeners, speaks_of
+from alerts.ladder import rules_of as ladder_of
+from alerts.models import AlertChannel, ChannelKind, RuleKind
 from budgets.models import Cap
 from tenants.models import AuditEvent, KeyMode
 from tokonomics.console import presentation as show
@@ -26,11 +29,12 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One step of the early warning. `state`: when it was passed, or about when it will be."""
+    """One step of the early warning. `who` hears of it; `state`: when it was passed, or about when it will be."""
 
     percent: int
     amount: str
     what: str
+    who: str
     state: str
 
 
@@ -62,10 +66,19 @@ def _rungs(seen: Snapshot, cap: Cap, month: Reading) -> Iterator[Rung]:
         for crossing in seen.crossings
         if crossing.cap_id == cap.pk and crossing.window_start == month.window.first_day
     }
+    rules, channels = ladder_of(cap.tenant_id, RuleKind.THRESHOLD), list(cap.tenant.alert_channels.all())
     for percent in sorted({*cap.thresholds, 100}):
         amount = cap.amount * percent // 100
+        mine = [rule for rule in rules if rule.threshold_percent == percent and speaks_of(rule, cap)]
+        who = ", ".join(_named(each.channel) for each in listeners(mine, channels)) or "nobody is told"
         when = f"passed {show.moment(passed[percent], show.at(int(seen.now)))}" if percent in passed else ""
-        yield Rung(percent, show.cap(amount), _what(percent, cap), when or _ahead(month, amount))
+        yield Rung(percent, show.cap(amount), _what(percent, cap), who, when or _ahead(month, amount))
+
+
+def _named(channel: AlertChannel) -> str:
+    """`E-mail to Owner`, `Slack #llm-costs`."""
+    kind = channel.get_kind_display()
+    return f"{kind} to {channel.name}" if channel.kind == ChannelKind.EMAIL else f"{kind} {channel.name}"
 
 
 def _what(percent: int, cap: Cap) -> str:

@@ -175,7 +175,7 @@ def _show(request: TenantRequest, **forms: ConsoleForm) -> HttpResponse:
         "month": month,
         "preview": budget_page.preview(month, _amount_in(budget, cap.amount if cap else FIRST_BUDGET)),
         "ladder": budget_page.ladder(seen, cap, month) if cap else (),
-        "warnings_later": words_settings.WARNINGS_LATER,
+        "who_hears": words_settings.WHO_HEARS,
         "changed": budget_page.changed_when(budget_changes.last_change(tenant), seen),
         "test": forms.get("test") or TestBudgetForm(initial={"amount": test.amount if test else None}),
         "test_month": seen.month(KeyMode.TEST),

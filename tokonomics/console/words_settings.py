@@ -5,10 +5,7 @@ from tokonomics.console import words
 from tokonomics.console.reading import Reading
 
 TO_BUDGET, TO_SETTINGS, TO_TOKENS = "change the budget", "change the settings", "manage tokens"
-WARNINGS_LATER = (
-    "Each passing is recorded and stands here and on the meter. Nobody is told yet: e-mail, Slack and webhooks come "
-    "with the Alerts page."
-)
+WHO_HEARS = "Who hears of which step is in the alert rules."
 
 
 def saved(amount: int, *, hard: bool) -> str:
@@ -46,11 +43,6 @@ def pace_off(month: Reading) -> str:
     last = show.day(show.at(month.window.end - 1))
     ends = f"At today's pace: {show.about(month.forecast.amount)} on {last}"
     return f"{ends}, {show.rough(month.forecast.amount - cap)} over." if month.forecast.amount > cap else f"{ends}."
-
-
-def frees(old: int, new: int) -> str:
-    """How a cap has moved, for the audit log: `up by $300.00`."""
-    return f"{'up' if new > old else 'down'} by {show.cap(abs(new - old))}"
 
 
 def token_once(name: str) -> str:
