@@ -21,6 +21,7 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("metrics", scrape.metrics),
     path("admin/", admin.site.urls),
+    path("alerts/", include("alerts.urls")),
     path("api/", include("tokonomics.api.urls")),
     path("", include("allauth.urls")),
 ]
