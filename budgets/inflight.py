@@ -46,6 +46,8 @@ class _Tenant:
     open: dict[str, Reservation] = field(default_factory=dict)
     unconfirmed: dict[str, Ending] = field(default_factory=dict)
     undrained: OrderedDict[str, Ending] = field(default_factory=OrderedDict)
+    building: str = ""
+    """The building of the counters that all of this is known to; '' before the first hold."""
     seen: float = -SEEN_AGAIN_SECONDS
     recovering: "asyncio.Task[None] | None" = None
 
@@ -106,7 +108,15 @@ class InFlight:
             self._ledger.lane.command("ZADD", keyspace.ACTIVE, int(self._ledger.lane.now()), tenant_id)
 
     def opened(self, reservation: Reservation) -> None:
-        self._tenants.setdefault(reservation.tenant_id, _Tenant()).open[reservation.id] = reservation
+        tenant = self._tenants.setdefault(reservation.tenant_id, _Tenant())
+        tenant.open[reservation.id] = reservation
+        # Of another building than the holds before it: left as it is, so that the next call finds out and shows them all.
+        tenant.building = tenant.building or reservation.building
+
+    def building(self, tenant_id: str) -> str:
+        """Which building of the counters knows what is in flight here; '' where nothing has been."""
+        tenant = self._tenants.get(tenant_id)
+        return tenant.building if tenant is not None else ""
 
     def _tenant(self, tenant_id: str) -> _Tenant:
         found = self._tenants.get(tenant_id)
@@ -192,13 +202,15 @@ class InFlight:
 
     async def _recover(self, tenant_id: str, tenant: _Tenant) -> None:
         await in_thread(recovery.rebuild, tenant_id)
+        built = await self._ledger.lane.command("HGET", keyspace.policy(tenant_id), "built")
         statuses = await self._rows([*tenant.open, *tenant.undrained])
         for reservation in list(tenant.open.values()):
             await self._ledger.present(reservation, state="ended" if reservation.id in statuses else "open")
         for hold, ending in list(tenant.undrained.items()):
             if hold not in statuses:
-                await self._send_again(ending, adopt=True)
+                ending.entry = await self._send_again(ending, adopt=True) or ending.entry
         await self._resend(tenant)
+        tenant.building = str(built or b"", "ascii")
 
     async def _rows(self, holds: list[str]) -> dict[str, str]:
         """Which of these holds the database has a row of, and its status."""
@@ -243,7 +255,7 @@ class InFlight:
 
     async def _with_recovery(self, tenant_id: str, tenant: _Tenant, holds: list[str]) -> None:
         try:
-            drained_upto, missing = await self._ledger.renew(tenant_id, holds)
+            drained_upto, missing = await self._ledger.renew(tenant_id, holds, tenant.building)
             self._forget_drained(tenant, drained_upto)
             for hold in missing:
                 if hold in tenant.open:

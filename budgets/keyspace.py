@@ -2,7 +2,7 @@
 
 
 def policy(tenant_id: str) -> str:
-    """Hash: run_id, version, fence, open_at (ms), drained_upto. `tenants.policy` writes version and fence."""
+    """Hash: run_id, version, fence, open_at (ms), drained_upto, built. `tenants.policy` writes version and fence."""
     return f"policy:{{{tenant_id}}}"
 
 

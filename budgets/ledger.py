@@ -110,6 +110,8 @@ class Reservation:
     remaining: int | None
     """Cap minus spent minus held of the tightest scope after this hold; None where nothing is capped."""
     meta: bytes = field(repr=False)
+    building: str = ""
+    """Which building of the counters granted it: each rebuild makes another."""
 
     @property
     def counter_keys(self) -> str:
@@ -140,10 +142,12 @@ class Ledger:
         least: int,
         most: int,
         hold: str,
+        building: str = "",
     ) -> Reservation:
         """Hold between `least` and `most` on all counters or on none. Repeat with the same `hold` after a lost reply.
 
-        `day`: the day that the counters' windows were reckoned from; Redis checks it against its own clock. Raises
+        `day`: the day that the counters' windows were reckoned from; Redis checks it against its own clock. `building`:
+        the one that all holds of this worker are known to, '' if it has none; another one is LedgerCold. Raises
         CapExceeded, PolicyStale, PolicyFenced, WindowMoved, HoldGone, LedgerCold, LedgerOpening, LedgerUnavailable.
         """
         tenant = request.tenant_id
@@ -162,12 +166,13 @@ class Ledger:
                 *[counter.key for counter in counters],
             ],
             *(version, DEADLINE, day.start, day.end, self.lease_ms, least, most),
-            *(self.owner, meta, keyspace.hold_prefix(tenant), hold, *arguments),
+            *(self.owner, meta, keyspace.hold_prefix(tenant), hold, *arguments, building),
         )
         if reply[0] != b"OK":
             self._refuse(reply, counters)
         remaining = int(reply[3]) if reply[3] else None
-        return Reservation(hold, tenant, tuple(counters), int(reply[1]), int(reply[2]), remaining, meta)
+        built = str(reply[4], "ascii")
+        return Reservation(hold, tenant, tuple(counters), int(reply[1]), int(reply[2]), remaining, meta, built)
 
     async def extend(self, reservation: Reservation, *, least: int, most: int) -> int:
         """Enlarge an open hold by between `least` and `most`; the whole hold now. Raises as reserve does."""
@@ -234,10 +239,10 @@ class Ledger:
             raise LedgerCold
         return str(reply[1], "ascii")
 
-    async def renew(self, tenant_id: str, holds: Sequence[str]) -> tuple[str, list[str]]:
+    async def renew(self, tenant_id: str, holds: Sequence[str], building: str = "") -> tuple[str, list[str]]:
         """Renew leases; how far the journal is drained, and which of the holds are not open any more."""
         reply = await self._ask(
-            scripts.RENEW, [keyspace.policy(tenant_id), keyspace.holds(tenant_id)], self.lease_ms, *holds
+            scripts.RENEW, [keyspace.policy(tenant_id), keyspace.holds(tenant_id)], self.lease_ms, building, *holds
         )
         if reply[0] == b"COLD":
             raise LedgerCold

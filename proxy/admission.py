@@ -228,6 +228,7 @@ class Admission:
                     least=quote.least,
                     most=quote.most,
                     hold=hold,
+                    building=self._inflight.building(caller.tenant_id),
                 )
             except ledger.CapExceeded as error:
                 if not error.held_only or not await self._wait_for_room(patience):

@@ -59,4 +59,6 @@ local version = ARGV[2]
 if p[2] and tonumber(p[2]) > tonumber(version) then version = p[2] end
 local open_at = p[1] and tonumber(ARGV[6]) or now + tonumber(ARGV[5])
 redis.call('HSET', KEYS[1], 'run_id', ARGV[1], 'version', version, 'open_at', int(open_at), 'drained_upto', ARGV[3])
+-- Every worker that has something in flight must show it to this building, not only the one that found the old one gone.
+redis.call('HSET', KEYS[1], 'built', ARGV[1] .. '-' .. int(now))
 return {'OK', added, found}

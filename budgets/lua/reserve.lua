@@ -2,21 +2,24 @@
 -- KEYS  1 policy, 2 hold, 3 holds, 4 journal, 5.. counters (the widest scope first)
 -- ARGV  1 run_id, 2 policy version, 3 deadline (ms), 4 and 5 the day's start and end (s), 6 lease (ms), 7 least, 8 most,
 --       9 owner, 10 meta (JSON), 11 hold prefix, 12 hold id, then for each counter: cap ('' for none), hard ('1' or ''),
---       expiry (s)
--- Reply {'OK', granted, at, remaining ('' without caps)}; a hold that is open already answers as it did the first time
+--       expiry (s); last, if the caller has holds of this tenant: the building of the counters that it has shown them to
+-- Reply {'OK', granted, at, remaining ('' without caps), building}; a hold that is open already answers as the first time
 --       {'CAPPED', n, spent, held, cap, now}: counter n (from 1) has no room for `least` even with nothing held
 --       {'HELD', n, spent, held, cap, now}: it would have, but for what is in flight
---       {'COLD'} {'OPENING', ms} {'FENCED', tokens} {'STALE', version} {'WRONG_WINDOW', now} {'LATE', now} {'GONE', state}
+--       {'COLD'}: not the counters that the caller knows
+--       {'OPENING', ms} {'FENCED', tokens} {'STALE', version} {'WRONG_WINDOW', now} {'LATE', now} {'GONE', state}
 local now = now_ms()
 if now > tonumber(ARGV[3]) then return {'LATE', int(now)} end
-local p = redis.call('HMGET', KEYS[1], 'run_id', 'version', 'fence', 'open_at')
-if p[1] ~= ARGV[1] then return {'COLD'} end
+local p = redis.call('HMGET', KEYS[1], 'run_id', 'version', 'fence', 'open_at', 'built')
+local n = #KEYS - 4
+local built, shown = p[5] or '', ARGV[13 + 3 * n]
+if p[1] ~= ARGV[1] or (shown and shown ~= '' and shown ~= built) then return {'COLD'} end
 if p[4] and now < tonumber(p[4]) then return {'OPENING', int(tonumber(p[4]) - now)} end
 if p[3] and p[3] ~= '' then return {'FENCED', p[3]} end
 if p[2] ~= ARGV[2] then return {'STALE', p[2] or ''} end
 if now < tonumber(ARGV[4]) * 1000 or now >= tonumber(ARGV[5]) * 1000 then return {'WRONG_WINDOW', int(now)} end
 local known = redis.call('HMGET', KEYS[2], 'state', 'amount', 'at', 'left')
-if known[1] == 'open' then return {'OK', known[2], known[3], known[4]} end
+if known[1] == 'open' then return {'OK', known[2], known[3], known[4], built} end
 if known[1] then return {'GONE', known[1]} end
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', int(now), 'LIMIT', 0, 16)) do
   lapse(KEYS[3], KEYS[4], ARGV[11] .. id, id, now)
@@ -24,7 +27,6 @@ end
 
 local least, granted = tonumber(ARGV[7]), tonumber(ARGV[8])
 local remaining, capped, blocked = nil, nil, nil
-local n = #KEYS - 4
 local spent, held = {}, {}
 for i = 1, n do
   local c = redis.call('HMGET', KEYS[4 + i], 'spent', 'held')
@@ -62,4 +64,4 @@ for i = 1, n do
 end
 redis.call('HSET', KEYS[2], 'state', 'open', 'amount', amount, 'k', counters, 'at', int(now), 'o', ARGV[9], 'm', ARGV[10], 'left', left)
 redis.call('ZADD', KEYS[3], int(now + tonumber(ARGV[6])), ARGV[12])
-return {'OK', amount, int(now), left}
+return {'OK', amount, int(now), left, built}
