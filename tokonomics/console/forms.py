@@ -47,6 +47,13 @@ def sent(request: HttpRequest) -> QueryDict | None:
     return request.POST if request.method == "POST" else None
 
 
+class Radios(forms.RadioSelect):
+    """An error's link leads to the first of them."""
+
+    def id_for_label(self, id_: str, index: str | None = None) -> str:
+        return f"{id_}_0" if id_ and index is None else super().id_for_label(id_, index)
+
+
 class AmountField(forms.CharField):
     """`1200`, `1,200`, `$1,200.50` -> nanodollars; empty -> None where that is allowed.
 

@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 
 from tenants.models import ApiKey, KeyMode
-from tokonomics.console.forms import AmountField, ConsoleForm, LastDayField, NamesField, TokensField
+from tokonomics.console.forms import AmountField, ConsoleForm, LastDayField, NamesField, Radios, TokensField
 from tokonomics.console.key_changes import Wish, are_hard, caps_of
 
 OVERLAPS = (
@@ -42,7 +42,7 @@ class NewKeyForm(KeyForm):
     mode = forms.ChoiceField(
         label="Mode",
         choices=MODES,
-        widget=forms.RadioSelect,
+        widget=Radios,
         error_messages={"required": "Choose live or test.", "invalid_choice": "Choose live or test."},
     )
 
@@ -86,7 +86,7 @@ class RotateForm(ConsoleForm):
         label="The old secret",
         choices=OVERLAPS,
         initial="86400",
-        widget=forms.RadioSelect,
+        widget=Radios,
         error_messages={"required": "Choose how long the old secret works.", "invalid_choice": "Choose one of these."},
     )
 

@@ -12,7 +12,7 @@ from tenants.models import Invitation, Membership, Role
 from tenants.roles import Action
 from tokonomics.console import access, invitations, once, team_rows
 from tokonomics.console.access import TenantRequest
-from tokonomics.console.forms import ConsoleForm, sent
+from tokonomics.console.forms import ConsoleForm, Radios, sent
 
 TO = "invite people and change their roles"
 
@@ -29,7 +29,7 @@ class InviteForm(ConsoleForm):
         label="Role",
         choices=team_rows.CHOICES,
         initial=Role.MEMBER,
-        widget=forms.RadioSelect,
+        widget=Radios,
         error_messages={"required": "Choose a role.", "invalid_choice": "Choose one of these roles."},
     )
 
@@ -38,7 +38,7 @@ class RoleForm(ConsoleForm):
     role = forms.ChoiceField(
         label="Role",
         choices=team_rows.CHOICES,
-        widget=forms.RadioSelect,
+        widget=Radios,
         error_messages={"required": "Choose a role.", "invalid_choice": "Choose one of these roles."},
     )
 

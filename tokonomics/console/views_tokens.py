@@ -13,7 +13,7 @@ from tenants.models import ManagementToken
 from tenants.roles import Action
 from tokonomics.console import access, once, snippets, words, words_settings
 from tokonomics.console.access import TenantRequest
-from tokonomics.console.forms import ConsoleForm, LastDayField, sent
+from tokonomics.console.forms import ConsoleForm, LastDayField, Radios, sent
 
 SCOPES = (("read write", "Read and write"), ("read", "Read only"))
 MOST_PAST = 20
@@ -27,7 +27,7 @@ class TokenForm(ConsoleForm):
         label="It may",
         choices=SCOPES,
         initial="read write",
-        widget=forms.RadioSelect,
+        widget=Radios,
         error_messages={"required": "Choose what it may do.", "invalid_choice": "Choose what it may do."},
     )
     expires = LastDayField(label="Last day", required=False)
