@@ -1,12 +1,13 @@
 # make run      start Tokonomics (ARGS="--port 9000 --host 0.0.0.0 --workers 4 --data-dir /srv/tokonomics")
 # make test     run every test (ARGS="-k name" for some of them)
 # make lint     style, types, layers, missing migrations
+# make bench    measure beside the peers, for half an hour (QUICK=1: minutes; SAVE=1 writes docs/benchmarks.md; ARGS="plain stream")
 # make lock     resolve requirements/*.in again
 # make clean    forget the virtualenv and all caches; your data in var/ stays
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run test lint lock clean venv dev system-packages
+.PHONY: run test lint bench bench-peers lock clean venv dev system-packages
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
@@ -27,6 +28,17 @@ lint: dev
 	$(BIN)/mypy tokonomics proxy alerts budgets tenants
 	$(BIN)/lint-imports
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
+
+bench: dev bench-peers
+	@exec $(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(SAVE),--save) $(ARGS)
+
+# Each in an environment of its own; what cannot be installed is left out of the tables.
+PEERS := .cache/bench
+bench-peers:
+	@command -v nginx >/dev/null || apt-get install -qq -y --no-install-recommends nginx-light >/dev/null || echo "nginx is left out"
+	@test -e $(PEERS)/hardcap/.done || { $(PYTHON) -m venv $(PEERS)/hardcap && $(PEERS)/hardcap/bin/pip install --quiet hardcap==0.1.0 && touch $(PEERS)/hardcap/.done; } || echo "hardcap is left out"
+	@test -e $(PEERS)/litellm/.done || { $(PYTHON) -m venv $(PEERS)/litellm && $(PEERS)/litellm/bin/pip install --quiet 'litellm[proxy]==1.106.2' && touch $(PEERS)/litellm/.done; } || echo "LiteLLM is left out"
+	@test -e $(PEERS)/portkey/.done || { mkdir -p $(PEERS)/portkey && npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(PEERS)/portkey @portkey-ai/gateway@1.15.2 && touch $(PEERS)/portkey/.done; } || echo "Portkey is left out"
 
 # --- What they need, made once and again when the lock changes ----------------------------------------------------------
 venv: $(VENV)/.installed

@@ -1,4 +1,4 @@
-"""How a line of the log looks: one JSON object, or text for a person at a terminal. Every logger's lines go through here.
+"""How a line of the log looks: one JSON object, or text for a person at a terminal. Lines of all loggers pass here.
 
 Names of fields: `at`, `level`, `logger`, `event`, where it has one `request_id`, whatever the line's `extra` adds, and
 `exception`. No part of the product logs a prompt, a reply or a key; should one come in an exception's words, what looks
