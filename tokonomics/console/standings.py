@@ -16,7 +16,7 @@ from budgets import live, refusals
 from budgets.live import Place, Standing
 from budgets.models import Cap, Crossing, DailySpend
 from budgets.refusals import Refused
-from budgets.windows import Window, Windows, windows_at
+from budgets.windows import Window, WindowKind, Windows, windows_at
 from tenants.models import ApiKey, KeyMode, Tenant
 from tenants.store import StoreUnavailable
 from tokonomics.console import presentation as show
@@ -67,6 +67,7 @@ class Snapshot:
     caps: Mapping[tuple[str | None, str, str], Cap]
     stale_since: int | None
     _readings: dict[Place, Reading] = field(default_factory=dict)
+    _refusals: dict[Window, dict[str, dict[str, int]]] = field(default_factory=dict)
 
     @classmethod
     def take(cls, tenant: Tenant, keys: Sequence[ApiKey] | None = None) -> "Snapshot":
@@ -147,13 +148,22 @@ class Snapshot:
         cap = self.cap_of(place)
         if not standing.refused or not standing.hard or cap is None or not standing.live:
             return False
-        changed_ms = int(cap.updated_at.timestamp() * 1000)
-        for refused in self.recent_refusals:
-            mine = refused.key_id == place.key_id if place.key_id else refused.mode == place.mode
-            if mine and refused.scope == place.scope and refused.at_ms > changed_ms and refused.reason == "spent":
-                return refused.at_ms >= place.window.start * 1000
+        last_ms = self._last_spent_refusals.get((place.scope, place.key_id or place.mode, str(place.window.kind)), 0)
+        if last_ms > max(cap.updated_at.timestamp(), place.window.start) * 1000:
+            return True
         little = (cap.amount - standing.spent) * LITTLE_LEFT < cap.amount
         return little and self._was_refused_at(cap, place.window)
+
+    @cached_property
+    def _last_spent_refusals(self) -> dict[tuple[str, str, str], int]:
+        """When a cap last refused because nothing fits any more, ms: by scope, by key id or mode, and by window."""
+        last: dict[tuple[str, str, str], int] = {}
+        for refused in self.recent_refusals:
+            if refused.reason == "spent":
+                owner = refused.mode if refused.scope == "tenant" else refused.key_id
+                kind = WindowKind.DAY if refused.message.startswith("Daily") else WindowKind.MONTH
+                last.setdefault((refused.scope, owner, str(kind)), refused.at_ms)
+        return last
 
     def _was_refused_at(self, cap: Cap, window: Window) -> bool:
         """A refusal of this very amount is on record in this window."""
@@ -179,10 +189,12 @@ class Snapshot:
 
     def refusals_of(self, window: Window) -> dict[str, dict[str, int]]:
         """How many were refused in a window up to now, by code and key id; nothing while the ledger is out of reach."""
-        try:
-            return refusals.counts(self.tenant.pk, _days(window, self.windows.day.first_day))
-        except StoreUnavailable:
-            return {}
+        if window not in self._refusals:
+            try:
+                self._refusals[window] = refusals.counts(self.tenant.pk, _days(window, self.windows.day.first_day))
+            except StoreUnavailable:
+                self._refusals[window] = {}
+        return self._refusals[window]
 
     def _refused_count(self, place: Place) -> int:
         by_key = self.refusals_of(place.window).get(CAP_CODE, {})
@@ -205,19 +217,11 @@ class Snapshot:
     def month_place(self, mode: str = KeyMode.LIVE) -> Place:
         return Place(self.windows.month, mode)
 
-    @cached_property
-    def _requests(self) -> list[tuple[str, str, date, int]]:
-        first, last = self.windows.month.first_day, self.windows.month.last_day
-        rows = DailySpend.objects.filter(tenant=self.tenant, day__range=(first, last))
-        sums = rows.values_list("mode", "api_key_id", "day").annotate(total=Sum("requests")).order_by()
-        return list(sums)
-
     def _settled(self, place: Place) -> int:
-        return sum(
-            total
-            for mode, key_id, day, total in self._requests
-            if day >= place.window.first_day and (key_id == place.key_id if place.key_id else mode == place.mode)
-        )
+        first, last = place.window.first_day, place.window.last_day
+        rows = DailySpend.objects.filter(tenant=self.tenant, day__range=(first, last))
+        rows = rows.filter(api_key_id=place.key_id) if place.key_id else rows.filter(mode=place.mode)
+        return rows.aggregate(total=Sum("requests"))["total"] or 0
 
     def _thresholds(self, place: Place) -> tuple[Threshold, ...]:
         cap = self.cap_of(place)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from budgets import usage
 from budgets.models import DailySpend, UsageRecord, UsageStatus
@@ -183,8 +183,7 @@ def total_of(tenant: Tenant, chosen: Selection) -> Total:
     """From the rollups, which hold for any number of rows; row by row only where a status is asked for."""
     sums: dict[str, Any] = {name: Sum(name, default=0) for name in ("cost", "input_tokens", "output_tokens")}
     if chosen.show:
-        rows = records(tenant, chosen)
-        return Total(requests=rows.count(), **rows.order_by().aggregate(**sums))
+        return Total(**records(tenant, chosen).order_by().aggregate(**sums, requests=Count("pk")))
     found = rollups(tenant, chosen).order_by().aggregate(**sums, requests=Sum("requests", default=0))
     return Total(**found)
 
