@@ -25,6 +25,7 @@ class Message:
     outlook    what happens next and when; may be empty
     figures    (label, value): Spent, Left, Reset, Pace
     used       tenths of a percent of the cap, for a bar; None where there is none to draw
+    is_over    past a budget that does not block
     standing   "spent $960.41, held $4.10, left $235.49"
     spenders   ("Most of it", "support-bot $371.20 · ..."), for whichever are known
     change     what the second link is called
@@ -41,6 +42,7 @@ class Message:
     standing: str
     used: int | None
     hard: bool
+    is_over: bool
     spenders: tuple[tuple[str, tuple[str, ...]], ...]
     links: Links
     change: str
@@ -80,11 +82,6 @@ class Message:
     def percent_left(self) -> int:
         return 100 - self.percent_spent
 
-    @property
-    def is_over(self) -> bool:
-        """Past a budget that does not block."""
-        return self.used is not None and self.used > 1000 and not self.hard
-
 
 def message(kind: str, facts: Facts, base_url: str) -> Message:
     """`kind` is an EventType; `base_url` has no slash at its end."""
@@ -112,6 +109,7 @@ def message(kind: str, facts: Facts, base_url: str) -> Message:
         standing=_standing(facts) if has_cap else "",
         used=(facts.spent * 1000 // facts.limit if facts.limit else 1000) if has_cap else None,
         hard=facts.hard,
+        is_over=has_cap and facts.over > 0 and not facts.hard,
         spenders=_spenders(facts),
         links=_links(facts, kind, base_url),
         change=_change(facts, kind),

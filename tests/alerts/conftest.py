@@ -77,8 +77,10 @@ class House:
             )
             await ledger.settle_soon(held, cost, orjson.dumps({"status": "settled", "in": 1, "out": 1, "http": 200}))
 
-        await asyncio.gather(*(one() for _ in range(requests)))
-        await lane.aclose()
+        try:
+            await asyncio.gather(*(one() for _ in range(requests)))
+        finally:
+            await lane.aclose()
 
     def channel(self, kind: str, target: str, name: str = "") -> NewChannel:
         return services.create_channel(tenant=self.tenant, kind=kind, target=target, name=name, actor=BY)

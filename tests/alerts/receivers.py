@@ -120,13 +120,19 @@ class Mailbox:
         return "250 kept"
 
 
+class _AnyPort(Controller):
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
 @contextmanager
 def mail_server() -> Iterator[tuple[Mailbox, int]]:
     """(the box, the port)."""
     box = Mailbox()
-    controller = Controller(box, hostname="127.0.0.1", port=0, ready_timeout=10)
+    controller = _AnyPort(box, hostname="127.0.0.1", port=0, ready_timeout=10)
     controller.start()
     try:
-        yield box, controller.server.sockets[0].getsockname()[1]
+        yield box, controller.port
     finally:
         controller.stop()
