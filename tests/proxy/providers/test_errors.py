@@ -6,11 +6,14 @@ import httpx2
 import openai
 import orjson
 import pytest
+from google import genai
+from google.genai import errors as genai_errors
+from google.genai import types
 
 from proxy.providers.anthropic_errors import ANTHROPIC_ERRORS
 from proxy.providers.base import ErrorBody
 from proxy.providers.google_errors import GOOGLE_ERRORS
-from proxy.providers.openai_errors import OPENAI_ERRORS
+from proxy.providers.openai_errors import OPENAI_ERRORS, OPENAI_RESPONSES_ERRORS
 from proxy.providers.registry import dialect_for
 from proxy.sse import Decoder
 
@@ -111,6 +114,19 @@ def test_inside_a_stream_an_error_is_one_event_with_the_same_body(dialect):
     assert event.name == ("error" if dialect is ANTHROPIC_ERRORS else "message")
 
 
+def test_inside_a_stream_of_a_response_an_error_is_the_documented_event():
+    [event] = Decoder().feed(OPENAI_RESPONSES_ERRORS.stream_error(CAP, "req_1") + b"x")
+    said = orjson.loads(event.data)
+    assert (event.name, said["type"], said["code"], said["message"]) == (
+        "error",
+        "error",
+        "budget_cap_exceeded",
+        MESSAGE,
+    )
+    assert said["error"] == orjson.loads(OPENAI_ERRORS.error(CAP, "req_1"))["error"]
+    assert OPENAI_RESPONSES_ERRORS.error(CAP, "req_1") == OPENAI_ERRORS.error(CAP, "req_1")
+
+
 def _transport(http, status, body, content_type):
     """`http` is httpx or its successor: each SDK wants its own."""
     reply = http.Response(status, content=body, headers={"content-type": content_type, "x-should-retry": "false"})
@@ -155,6 +171,37 @@ def test_both_clients_raise_on_an_error_inside_a_stream():
     assert caught.value.body["error"]["code"] == "budget_cap_exceeded"
 
 
+def test_the_openai_client_raises_on_an_error_inside_a_stream_of_a_response():
+    sse = "text/event-stream"
+    client = _openai(200, OPENAI_RESPONSES_ERRORS.stream_error(CAP, "r"), sse)
+    with client, pytest.raises(openai.APIError) as caught:
+        list(client.responses.create(model="m", input="x", stream=True))
+    assert caught.value.code == "budget_cap_exceeded"
+
+
+def _gemini(status, body, content_type="application/json"):
+    client = _transport(httpx2, status, body, content_type)
+    return genai.Client(
+        api_key="x", http_options=types.HttpOptions(base_url="http://gateway", httpx_client=client)
+    ).models
+
+
+def test_the_google_client_reads_code_status_and_details():
+    with pytest.raises(genai_errors.ClientError) as caught:
+        _gemini(429, GOOGLE_ERRORS.error(CAP, "r")).generate_content(model="gemini-2.5-flash", contents="x")
+    assert (caught.value.code, caught.value.status) == (429, "RESOURCE_EXHAUSTED")
+    assert caught.value.message == MESSAGE
+    [info] = caught.value.details["error"]["details"]
+    assert (info["reason"], info["metadata"]["reset_at"]) == ("budget_cap_exceeded", "2026-12-01T00:00:00Z")
+
+
+def test_the_google_client_raises_on_an_error_inside_a_stream():
+    models = _gemini(200, GOOGLE_ERRORS.stream_error(CAP, "r"), "text/event-stream")
+    with pytest.raises(genai_errors.ClientError) as caught:
+        list(models.generate_content_stream(model="gemini-2.5-flash", contents="x"))
+    assert caught.value.status == "RESOURCE_EXHAUSTED"
+
+
 @pytest.mark.parametrize(
     ("path", "name"),
     [
@@ -163,6 +210,11 @@ def test_both_clients_raise_on_an_error_inside_a_stream():
         ("/v1/messages/batches", "anthropic"),
         ("/v1beta/models/gemini-2.5-pro:generateContent", "google"),
         ("/v1beta", "google"),
+        ("/v1/models/gemini-2.5-pro:generateContent", "google"),
+        ("/v1/models/gemini-2.5-pro:predict", "google"),
+        ("/v1/models/gpt-4o", "openai"),
+        ("/v1/models", "openai"),
+        ("/v1/responses", "openai"),
         ("/v1/chat/completions", "openai"),
         ("/v1/messagesque", "openai"),
         ("/v1/betamax", "openai"),

@@ -8,13 +8,28 @@ from hypothesis import strategies as st
 
 from budgets.pricing.catalogue import find
 from budgets.pricing.usage import UsageUnknown
-from proxy.providers import anthropic_messages, openai_chat
-from proxy.providers.anthropic_messages import ANTHROPIC_COUNT_TOKENS, COUNTED
+from proxy.providers import (
+    anthropic_messages,
+    gemini_embed,
+    gemini_generate,
+    openai_chat,
+    openai_completions,
+    openai_embeddings,
+    openai_responses,
+)
+from proxy.providers.anthropic_messages import ANTHROPIC_COUNT_TOKENS, ANTHROPIC_MESSAGES
 from proxy.providers.base import RequestRefused
 from proxy.providers.bounds import quote_of
+from proxy.providers.gemini_generate import GEMINI_COUNT_TOKENS
 from proxy.providers.openai_chat import OPENAI_CHAT
+from proxy.providers.openai_completions import OPENAI_COMPLETIONS
+from proxy.providers.openai_embeddings import OPENAI_EMBEDDINGS
+from proxy.providers.openai_free import OPENAI_INPUT_TOKENS, OPENAI_MODERATIONS
+from proxy.providers.openai_responses import OPENAI_RESPONSES
 from proxy.providers.registry import ADAPTERS
-from tests.proxy.providers.support import meter_for, run
+from tests.proxy.providers.support import BATCH_EMBED, EMBED, FLASH, FLASH_EVENTS, meter_for, run
+
+FAMILIES = ["openai", "anthropic", "responses", "completion", "embedding", "gemini", "gemini_embed"]
 
 _names = st.sampled_from(
     [
@@ -22,7 +37,9 @@ _names = st.sampled_from(
         "cached_tokens", "audio_tokens", "cache_write_tokens", "completion_tokens_details", "reasoning_tokens",
         "input_tokens", "output_tokens", "cache_creation", "iterations", "ephemeral_5m_input_tokens", "service_tier",
         "cache_creation_input_tokens", "cache_read_input_tokens", "server_tool_use", "web_search_requests", "speed",
-        "stop_reason", "output_tokens_details", "thinking_tokens",
+        "stop_reason", "output_tokens_details", "thinking_tokens", "input_tokens_details", "tool_usage", "image_gen",
+        "web_search", "num_requests", "output", "action", "status", "modality", "tokenCount", "ttl_12h_tokens",
+        "cache_write_tokens_details", "total_tokens",
     ]
 )  # fmt: skip
 json_values = st.recursive(
@@ -35,9 +52,20 @@ json_values = st.recursive(
     max_leaves=12,
 )
 _counts = st.integers(0, 50) | json_values
+_modalities = json_values | st.lists(
+    st.fixed_dictionaries({"modality": st.sampled_from(["TEXT", "AUDIO", "IMAGE", 5]), "tokenCount": _counts}),
+    max_size=2,
+)
 _usages = st.fixed_dictionaries(
-    {"prompt_tokens": _counts, "completion_tokens": _counts, "input_tokens": _counts, "output_tokens": _counts},
+    {
+        "prompt_tokens": _counts, "completion_tokens": _counts, "input_tokens": _counts, "output_tokens": _counts,
+        "promptTokenCount": _counts,
+    },
     optional={
+        "input_tokens_details": st.dictionaries(_names, _counts), "total_tokens": _counts,
+        "candidatesTokenCount": _counts, "thoughtsTokenCount": _counts, "cachedContentTokenCount": _counts,
+        "toolUsePromptTokenCount": _counts, "totalTokenCount": _counts, "serviceTier": json_values,
+        "promptTokensDetails": _modalities, "cacheTokensDetails": _modalities, "candidatesTokensDetails": _modalities,
         "prompt_tokens_details": st.dictionaries(_names, _counts), "cache_creation": st.dictionaries(_names, _counts),
         "completion_tokens_details": st.dictionaries(_names, _counts), "server_tool_use": json_values,
         "cache_creation_input_tokens": _counts, "cache_read_input_tokens": _counts,
@@ -50,10 +78,10 @@ _usages = st.fixed_dictionaries(
 
 
 @settings(deadline=None)
-@given(_usages | json_values, st.sampled_from(["openai", "anthropic"]))
-def test_no_usage_of_any_shape_is_negative_or_an_unforeseen_error(usage, name):
+@given(_usages | json_values, st.dictionaries(_names, json_values, max_size=3), st.sampled_from(FAMILIES))
+def test_no_usage_of_any_shape_is_negative_or_an_unforeseen_error(usage, rest, name):
     meter = meter_for(name)
-    meter.feed_body(orjson.dumps({"usage": usage}))
+    meter.feed_body(orjson.dumps({**rest, "usage": usage, "usageMetadata": usage}))
     try:
         read = meter.usage()
     except UsageUnknown:
@@ -69,17 +97,25 @@ _pieces = st.sampled_from(
         b'data: {"type":"message_stop"}\n\n',
         b'data: {"type":"message_delta","delta":{"stop_reason":"x"},"usage":{"input_tokens":1,"output_tokens":2}}\n\n',
         b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\n\n', b'{"choices":[{',
-        b"data: [DONE]",
+        b"data: [DONE]", b"event: response.completed\n", b"[", b"]", b",", b'{"candidates":[{"finishReason":"STOP"}],',
+        b'"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2}}', b'"\\', b"[[1,",
+        b'data: {"type":"response.completed","response":{"usage":{"input_tokens":1,"output_tokens":2}}}\n\n',
+        b'data: {"type":"response.failed","response":{"usage":null}}\n\n', b'data: {"candidates":[{"index":1}]}\n\n',
+        b'data: {"candidates":[{"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1}}\r\n\r\n',
     ]
 )  # fmt: skip
 
 
 @settings(deadline=None)
-@given(st.lists(_pieces | st.binary(max_size=8), max_size=12), st.booleans(), st.sampled_from(["openai", "anthropic"]))
+@given(
+    st.lists(_pieces | st.binary(max_size=8), max_size=12),
+    st.booleans(),
+    st.sampled_from([*FAMILIES, "gemini_stream.json"]),
+)
 def test_any_bytes_pass_a_meter_and_the_cuts_make_no_difference(pieces, wanted, name):
     meter = meter_for(name, wanted=wanted)
     out = run(meter, *pieces)
-    if wanted or name == "anthropic":
+    if wanted or name not in ("openai", "completion"):
         assert out == b"".join(pieces)
     whole = meter_for(name, wanted=wanted)
     assert run(whole, b"".join(pieces)) == out
@@ -97,7 +133,10 @@ _fields = st.sampled_from(
         "metadata", "speed", "tool_choice", "context_management", "inference_geo", "output_config",
         "prompt_cache_retention", "audio", "role", "content", "type", "text", "source", "image_url", "url", "data",
         "name", "title", "max_uses", "detail", "budget_tokens", "edits", "include_usage", "user_id", "tool_calls",
-        "cache_control", "file", "input_audio",
+        "cache_control", "file", "input_audio", "input", "prompt", "instructions", "reasoning", "previous_response_id",
+        "parts", "contents", "inlineData", "inline_data", "mimeType", "functionCall", "functionResponse",
+        "functionDeclarations", "generationConfig", "generation_config", "max_output_tokens", "maxOutputTokens",
+        "encrypted_content", "output", "environment", "requests", "systemInstruction", "candidateCount", "fileData",
     ]
 )  # fmt: skip
 _words = st.sampled_from(
@@ -105,7 +144,9 @@ _words = st.sampled_from(
         "gpt-4o", "claude-sonnet-4-5", "user", "text", "image", "image_url", "document", "tool_result", "base64",
         "url", "function", "web_search_20250305", "bash_20250124", "input_audio", "enabled", "auto", "", "é",
         "thinking", "file", "data:image/png;base64,iVBORw0KGgo", "clear_tool_uses_20250919", "content", "_",
-        "web_search_result",
+        "web_search_result", "message", "input_text", "output_text", "input_image", "input_file", "function_call",
+        "function_call_output", "reasoning", "item_reference", "additional_tools", "web_search", "custom", "namespace",
+        "shell", "local", "gpt-5-mini", "text-embedding-3-small", "models/gemini-2.5-flash", "image/png", "audio/wav",
     ]
 )  # fmt: skip
 _anything = st.recursive(
@@ -133,23 +174,60 @@ _sound = {
 }  # fmt: skip
 
 
+_parts = st.lists(
+    st.dictionaries(
+        st.sampled_from(["text", "inlineData", "functionResponse", "thought", "parts"]), _anything, max_size=2
+    )
+    | _anything,
+    max_size=3,
+)
+_contents = st.lists(st.fixed_dictionaries({"parts": _parts | _anything}) | _anything, min_size=1, max_size=2)
+_sound |= {
+    "input": _words | _messages | st.lists(_blocks, max_size=3),
+    "prompt": _words | st.lists(_words | st.integers(0, 9)),
+    "contents": _contents, "systemInstruction": st.fixed_dictionaries({"parts": _parts}), "content": _anything,
+    "requests": st.lists(st.fixed_dictionaries({"content": st.fixed_dictionaries({"parts": _parts})}), max_size=2),
+    "generationConfig": st.dictionaries(_fields | st.sampled_from(sorted(gemini_generate.CONFIG)), st.integers(1, 9)),
+    "max_output_tokens": st.integers(16, 99), "max_tool_calls": st.integers(1, 3), "best_of": st.integers(1, 3),
+    "reasoning": st.dictionaries(st.just("effort"), _words), "text": st.dictionaries(st.just("format"), _anything),
+    "echo": st.booleans(), "background": st.just(False),
+}  # fmt: skip
+OF_ADAPTER = {  # the fields that it knows, and the ones that it needs
+    OPENAI_CHAT: (openai_chat.KNOWN, {"model", "messages"}),
+    ANTHROPIC_MESSAGES: (anthropic_messages.KNOWN, {"model", "messages"}),
+    ANTHROPIC_COUNT_TOKENS: (anthropic_messages.COUNTED, {"model", "messages"}),
+    OPENAI_RESPONSES: (openai_responses.KNOWN, {"model", "input"}),
+    OPENAI_COMPLETIONS: (openai_completions.KNOWN, {"model", "prompt"}),
+    OPENAI_EMBEDDINGS: (openai_embeddings.KNOWN, {"model", "input"}),
+    OPENAI_INPUT_TOKENS: (OPENAI_INPUT_TOKENS.known, {"model", "input"}),
+    OPENAI_MODERATIONS: (OPENAI_MODERATIONS.known, {"input"}),
+    FLASH: (gemini_generate.KNOWN - {"model"}, {"contents"}),
+    FLASH_EVENTS: (gemini_generate.KNOWN - {"model"}, {"contents"}),
+    EMBED: (gemini_embed.KNOWN - {"model"}, {"content"}),
+    BATCH_EMBED: (gemini_embed.BATCH - {"model"}, {"requests"}),
+    GEMINI_COUNT_TOKENS.at("v1", "gemini-2.5-flash", ""): (gemini_generate.COUNTED - {"model"}, {"contents"}),
+}
+REWRITTEN = {"max_tokens", "max_completion_tokens", "max_output_tokens", "service_tier", "stream_options"}
+
+
+def test_every_adapter_is_thrown_at():
+    assert {type(adapter) for adapter in ADAPTERS.values()} == {type(adapter) for adapter in OF_ADAPTER}
+
+
 @st.composite
 def _requests(draw, adapter):
     """Fields that the adapter knows; most values sound, a few of any shape."""
-    names = draw(st.sets(st.sampled_from(sorted(known_fields(adapter))), max_size=5)) | {"model", "messages"}
+    known, needed = OF_ADAPTER[adapter]
+    names = draw(st.sets(st.sampled_from(sorted(known)), max_size=5)) | needed
     odd = draw(st.sets(st.sampled_from(sorted(names)), max_size=1))
     return {name: draw(_anything if name in odd else _sound.get(name, st.none() | _words)) for name in sorted(names)}
-
-
-def known_fields(adapter):
-    return {OPENAI_CHAT: openai_chat.KNOWN, ANTHROPIC_COUNT_TOKENS: COUNTED}.get(adapter, anthropic_messages.KNOWN)
 
 
 _allowed = st.frozensets(_fields | _words, max_size=3)
 
 
 @settings(deadline=None)
-@given(st.data(), _allowed, st.sampled_from([*ADAPTERS.values()]))
+@given(st.data(), _allowed, st.sampled_from([*OF_ADAPTER]))
 def test_a_body_of_any_shape_is_parsed_or_refused_and_then_renders(data, allowed, adapter):
     payload = data.draw(_requests(adapter) | _anything)
     try:
@@ -159,17 +237,33 @@ def test_a_body_of_any_shape_is_parsed_or_refused_and_then_renders(data, allowed
         assert refused.code in {"invalid_json", "invalid_request", "unbounded_request"}
         assert refused.status == 400
         return
-    event("parsed")
+    event(f"parsed: {type(adapter).__name__}")
     assert parsed.input_tokens >= 0
     assert min(parsed.choices, parsed.model_calls) >= 1
     sent = orjson.loads(adapter.render(parsed, 77))
-    for name in payload.keys() - {"max_tokens", "max_completion_tokens", "service_tier", "stream_options"}:
-        assert sent[name] == payload[name]
     adapter.meter(parsed)
+    if adapter.provider == "gemini":
+        # What goes out is read again as what it was: one spelling, and nothing lost on the way.
+        again = adapter.parse(orjson.dumps(sent), {}, allowed)
+        assert again.input_tokens == parsed.input_tokens
+        assert orjson.loads(adapter.render(again, 77)) == sent
+    else:
+        for name in payload.keys() - REWRITTEN:
+            assert sent[name] == payload[name]
     if not adapter.free:
-        assert [sent.get("max_tokens"), sent.get("max_completion_tokens")].count(77) == 1
+        _check_limit(adapter, sent)
+        model = find(adapter.provider, parsed.model, date(2026, 11, 24), purpose=adapter.purpose)
+        _check_quote(parsed, model)
+
+
+def _check_limit(adapter, sent):
+    """Exactly one limit goes out, where there is output to limit; and the tier."""
+    limits = [sent.get(name) for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")]
+    if adapter.provider == "gemini":
+        limits = [sent.get("generationConfig", {}).get("maxOutputTokens")]
+    assert limits.count(77) == (0 if adapter in (OPENAI_EMBEDDINGS, EMBED, BATCH_EMBED) else 1)
+    if adapter in (OPENAI_CHAT, ANTHROPIC_MESSAGES, OPENAI_RESPONSES):
         assert sent["service_tier"] is not None
-        _check_quote(parsed, find(adapter.provider, parsed.model, date(2026, 11, 24)))
 
 
 def _check_quote(parsed, model):
@@ -182,7 +276,7 @@ def _check_quote(parsed, model):
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=60), st.sampled_from([*ADAPTERS.values()]))
+@given(st.binary(max_size=60), st.sampled_from([*OF_ADAPTER]))
 def test_bytes_of_any_kind_are_refused(body, adapter):
     try:
         adapter.parse(body, {}, frozenset())

@@ -5,6 +5,10 @@ import pytest
 from proxy.providers.anthropic_messages import ANTHROPIC_COUNT_TOKENS, ANTHROPIC_MESSAGES
 from proxy.providers.headers import response_headers
 from proxy.providers.openai_chat import OPENAI_CHAT
+from proxy.providers.openai_embeddings import OPENAI_EMBEDDINGS
+from proxy.providers.openai_free import OPENAI_MODERATIONS
+from proxy.providers.openai_responses import OPENAI_RESPONSES
+from tests.proxy.providers.support import EMBED, FLASH
 
 CLIENT = {
     "authorization": "Bearer tk_live_ours",
@@ -42,8 +46,9 @@ COMMON = {
 }
 
 
-def test_openai_requests_carry_the_list_and_the_tenants_key():
-    sent = OPENAI_CHAT.request_headers(CLIENT, "sk-theirs")
+@pytest.mark.parametrize("adapter", [OPENAI_CHAT, OPENAI_RESPONSES, OPENAI_EMBEDDINGS, OPENAI_MODERATIONS])
+def test_openai_requests_carry_the_list_and_the_tenants_key(adapter):
+    sent = adapter.request_headers(CLIENT, "sk-theirs")
     assert len(dict(sent)) == len(sent)
     assert dict(sent) == COMMON | {
         b"authorization": b"Bearer sk-theirs",
@@ -64,11 +69,18 @@ def test_anthropic_requests_carry_the_list_and_the_tenants_key(adapter):
     }
 
 
+@pytest.mark.parametrize("adapter", [FLASH, EMBED])
+def test_gemini_requests_carry_the_list_and_the_tenants_key(adapter):
+    sent = adapter.request_headers({**CLIENT, "x-goog-user-project": "ours", "x-goog-api-client": "x"}, "AIza-theirs")
+    assert len(dict(sent)) == len(sent)
+    assert dict(sent) == COMMON | {b"x-goog-api-key": b"AIza-theirs"}
+
+
 def test_a_client_that_names_no_version_gets_the_first():
     assert (b"anthropic-version", b"2023-06-01") in ANTHROPIC_MESSAGES.request_headers({}, "sk")
 
 
-@pytest.mark.parametrize("adapter", [OPENAI_CHAT, ANTHROPIC_MESSAGES])
+@pytest.mark.parametrize("adapter", [OPENAI_CHAT, ANTHROPIC_MESSAGES, OPENAI_RESPONSES, FLASH])
 def test_the_sandbox_header_goes_to_the_sandbox_only(adapter):
     assert (b"x-tokonomics-sandbox", b"output=5") in adapter.request_headers(CLIENT, "sk", sandbox=True)
     assert b"x-tokonomics-sandbox" not in dict(adapter.request_headers(CLIENT, "sk"))
