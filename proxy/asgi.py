@@ -159,8 +159,10 @@ async def _send_stream(
             if gone.done():
                 return
             watch.sending()
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": piece, "more_body": not stream.ended})
             watch.sent()
+            if stream.ended:
+                return
         await send({"type": "http.response.body", "body": b""})
     except asyncio.CancelledError:
         if not watch.stalled:

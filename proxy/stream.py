@@ -40,6 +40,11 @@ class MeteredStream:
         self._patience: asyncio.TimerHandle | None = None
         self._closing: asyncio.Future[None] | None = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether the piece that came last is the last of all."""
+        return self._ended
+
     def __aiter__(self) -> "MeteredStream":
         return self
 
@@ -69,7 +74,7 @@ class MeteredStream:
             # Its last event has arrived: on its way to the ledger before the client sees the end.
             self._settle()
             await asyncio.sleep(0)
-        return piece
+        return piece + self._end() if self._reply.complete else piece
 
     def _settle(self) -> None:
         flags = ("client_gone",) if self._abandoned else ()

@@ -14,8 +14,8 @@ from proxy.sse import Decoder, Event, EventTooLarge
 _DONE = re.compile(rb"^data: ?\[DONE\]", re.MULTILINE)
 # With a choice in it, a chunk is not the one that carries nothing but usage. (Inside strings quotes are escaped.)
 _HAS_CHOICE = re.compile(rb'data:[^\r\n]*"choices"\s*:\s*\[\s*[^\s\]]')
-# With include_usage every chunk carries a `usage`, of which only the last is not null.
-_NAMES_USAGE = re.compile(rb'"usage"(?!\s*:\s*null)')
+# Every chunk carries a `usage`, mostly null; one that says something has this in it (or says nothing that we can use).
+_IN_USAGE = b'"prompt_tokens"'
 _LONGEST_USAGE_CHUNK = 16 * 1024
 
 
@@ -51,8 +51,8 @@ class OpenAIMeter:
 
     def _pass_plain(self, data: bytes) -> int:
         """How many bytes at the start of `data` are whole events that name no usage: nothing else in them matters."""
-        named = _NAMES_USAGE.search(data)
-        end = data.rfind(b"\n\n", 0, named.start() if named else len(data)) + 2
+        named = data.find(_IN_USAGE)
+        end = data.rfind(b"\n\n", 0, named if named >= 0 else len(data)) + 2
         if end < 2:
             return 0
         if b"[DONE]" in data and _DONE.search(data, 0, end):
@@ -105,7 +105,7 @@ class OpenAIMeter:
         """Reads one event. Whether it carries usage and nothing else."""
         if b"[DONE]" in event.raw and _DONE.search(event.raw):
             self.complete = True
-        if not _NAMES_USAGE.search(event.raw):
+        if _IN_USAGE not in event.raw:
             return False
         try:
             chunk = orjson.loads(event.data)
