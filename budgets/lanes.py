@@ -9,6 +9,7 @@ and whoever made it decides (every script is idempotent by hold).
 import asyncio
 import itertools
 import logging
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -72,7 +73,8 @@ class Lane:
         self._closed = False
         self.run_id = ""
         self.opened = 0  # connections so far: more than one means reconnects
-        self._clock = 0.0  # Redis time minus the loop's, seconds, never ahead of the truth
+        # Redis time minus the loop's, seconds, never ahead of the truth; by our own clock until a server has told its.
+        self._clock = time.time() - self._loop.time()
 
     # --- asking ----------------------------------------------------------------------------------------------------
 

@@ -53,6 +53,7 @@ class WebProcess:
     ) -> None:
         assert self._process is not None
         self._process.terminate()
+        self._process.send_signal(signal.SIGCONT)
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
