@@ -405,6 +405,19 @@ def test_a_key_that_was_never_used_says_so(owner: Client, fernhill: Fernhill) ->
     assert "It was never used." in text(owner.get(address))
 
 
+def test_a_paused_key_says_so_first_and_is_resumed(owner: Client, fernhill: Fernhill) -> None:
+    address = f"{fernhill.home}keys/{fernhill.keys['analytics'].pk}/"
+    page = owner.post(f"{address}pause/", follow=True)
+    assert "Paused. Its next request is refused." in text(page)
+    assert "Requests with it get 403 api_key_paused until somebody resumes it." in text(page)
+    first = owner.get(f"{fernhill.home}keys/").context["ring"].lines[0]
+    assert (first.key.name, first.state) == ("analytics", "Paused")
+    assert owner.post(f"{address}pause/").status_code == 302  # twice
+    assert AuditEvent.objects.filter(action="api_key.paused").count() == 1
+    assert "Resumed. It works from the next request." in text(owner.post(f"{address}resume/", follow=True))
+    assert ApiKey.objects.get(name="analytics").paused_at is None
+
+
 # --- Who may ---------------------------------------------------------------------------------------------------------
 
 

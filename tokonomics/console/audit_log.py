@@ -31,7 +31,7 @@ _ACTIONS = {
     "people": ("member.", "invitation."),
     "providers": ("provider.",),
     "tokens": ("management_token.",),
-    "alerts": ("alert",),
+    "alerts": ("alert", "delivery."),
     "settings": ("tenant.",),
 }
 HEADER = ("time", "who", "from_address", "action", "target_id", "target", "field", "before", "after")

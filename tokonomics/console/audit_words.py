@@ -18,6 +18,8 @@ DID = {
     "api_key.rotated": "rotated the key",
     "api_key.old_secret_stopped": "stopped the old secret of the key",
     "api_key.revoked": "revoked the key",
+    "api_key.paused": "paused the key",
+    "api_key.resumed": "resumed the key",
     "member.added": "added",
     "member.role_changed": "changed the role of",
     "member.removed": "removed",
@@ -36,6 +38,7 @@ DID = {
     "alert_rule.created": "added the alert rule",
     "alert_rule.changed": "changed the alert rule",
     "alert_rule.removed": "removed the alert rule",
+    "delivery.sent_again": "sent again",
     "alert_recipient.unsubscribed": "stopped the mails of",
     "alert_recipient.subscribed": "takes mails again of",
 }
@@ -53,13 +56,14 @@ FIELDS = {
     "old_secret_stops_at": "old secret works until",
     "revoked_at": "revoked",
     "suspended_at": "suspended",
+    "paused_at": "paused",
     "mode": "mode",
     "role": "role",
     "scopes": "scopes",
     "last_four": "ends in",
     "test_result": "result",
 }
-_ITSELF = ("revoked_at", "suspended_at")  # the action says it already
+_ITSELF = ("revoked_at", "paused_at", "suspended_at")  # the action says it already
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,4 +69,3 @@ def join_as_new(*, secret: str, password: str, address: str | None) -> Membershi
 
 def has_account(invitation: Invitation) -> bool:
     return User.objects.filter(email__iexact=invitation.email).exists()
-

@@ -177,7 +177,7 @@ def line_of(key: ApiKey, viewer: Viewer, seen: Snapshot, uses: dict[str, Use]) -
         used=used,
         may_change=key.revoked_at is None and viewer.may_change(key),
         may_cap=key.revoked_at is None and viewer.may_cap,
-        order=(tone != "wall", -standing.month.spent, key.name),
+        order=(not tone, -standing.month.spent, key.name),
     )
 
 
@@ -214,6 +214,8 @@ def state_of(key: ApiKey, seen: Snapshot) -> tuple[str, str, str]:
         return "Revoked", "", show.moment(key.revoked_at, show.at(int(seen.now)))
     if key.expires_at is not None and key.expires_at.timestamp() <= seen.now:
         return "Expired", "", f"since {show.moment(key.expires_at.astimezone(UTC), show.at(int(seen.now)))}"
+    if key.paused_at is not None:
+        return "Paused", "warn", f"since {show.moment(key.paused_at, show.at(int(seen.now)))}"
     month, own = seen.month(key.mode), seen.key(key).stopped_by
     if month.stopping:
         return "Blocked", "wall", "by the company's cap"

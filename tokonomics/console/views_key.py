@@ -84,6 +84,8 @@ def headline(key: ApiKey, month: Reading, day: Reading, seen: Snapshot) -> str:
         return words.revoked(key.revoked_at, _who_revoked(key))
     if seen.is_expired(key) and key.expires_at is not None:
         return f"It expired on {show.day(key.expires_at)}. Requests with it get 403 api_key_expired."
+    if key.paused_at is not None:
+        return words_keys.paused(key.paused_at)
     return words_keys.headline(month, day, seen.month(key.mode))
 
 

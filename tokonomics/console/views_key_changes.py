@@ -1,5 +1,7 @@
 """What a key's own page changes: its settings, its secret, its end."""
 
+from collections.abc import Callable
+
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
@@ -7,7 +9,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
 from tenants import services
-from tenants.errors import KeyNotActive, TenantError
+from tenants.errors import Conflict, KeyNotActive, PolicyUnavailable, TenantError
 from tenants.models import ApiKey
 from tenants.roles import Action
 from tokonomics.console import access, keyring, once, words
@@ -88,6 +90,32 @@ def stop_old(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
         messages.error(request, error.message)
     else:
         messages.success(request, "The old secret is stopped. Its next request is refused.")
+    return redirect(_address(request, key))
+
+
+@require_POST
+@access.page("keys", needs=Action.MANAGE_OWN_KEYS, to="change keys")
+def pause(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
+    return _turn(request, changeable(request, key_id), services.pause_api_key, "Paused. Its next request is refused.")
+
+
+@require_POST
+@access.page("keys", needs=Action.MANAGE_OWN_KEYS, to="change keys")
+def resume(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
+    return _turn(
+        request, changeable(request, key_id), services.resume_api_key, "Resumed. It works from the next request."
+    )
+
+
+def _turn(request: TenantRequest, key: ApiKey, change: Callable[..., ApiKey], said: str) -> HttpResponse:
+    try:
+        change(tenant=request.tenant, key_id=key.pk, actor=access.actor(request))
+    except PolicyUnavailable as error:
+        messages.error(request, error.message)
+    except Conflict:  # it is so already: the form was sent twice, or somebody else did it
+        return redirect(_address(request, key))
+    else:
+        messages.success(request, said)
     return redirect(_address(request, key))
 
 

@@ -47,6 +47,13 @@ def headline(month: Reading, day: Reading, company: Reading) -> str:
     return f"{show.spent(month.spent)} is spent with this key this month."
 
 
+def paused(since: datetime) -> str:
+    return (
+        f"It is paused since {show.short_day(since)} {show.clock(since)} UTC. "
+        "Requests with it get 403 api_key_paused until somebody resumes it."
+    )
+
+
 def cap_saved(name: str, window: str, amount: int | None) -> str:
     each = "month" if window == "month" else "day"
     if amount is None:
