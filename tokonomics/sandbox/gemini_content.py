@@ -102,10 +102,15 @@ def chosen_tool(document: dict[str, Any]) -> Tool | None:
         for tool in objects_in(document.get("tools"))
         for function in objects_in(tool.get("functionDeclarations"))
     ]
-    field = "parametersJsonSchema" if any("parametersJsonSchema" in each for each in declared) else "parameters"
-    tools = [Tool.declared(_lower_types(function, field), field) for function in declared]
+    tools = [Tool.declared({"name": each.get("name"), "schema": _schema(each)}, "schema") for each in declared]
     allowed = calling.get("allowedFunctionNames") or [None]
     return toolcall.choose(tools, allowed[0])
+
+
+def _schema(function: dict[str, Any]) -> Any:
+    """Under whichever of its names it comes."""
+    names = ("parametersJsonSchema", "parameters_json_schema", "parameters")
+    return _lower_types(next((function[name] for name in names if name in function), {}))
 
 
 def _lower_types(value: Any, key: str = "") -> Any:

@@ -15,12 +15,16 @@ from proxy.providers.anthropic_messages import ANTHROPIC_MESSAGES
 from proxy.providers.base import Image
 from proxy.providers.bounds import most_input_tokens, quote_of
 from proxy.providers.openai_chat import OPENAI_CHAT
-from tests.proxy.providers.support import anthropic, openai, refusal
+from proxy.providers.openai_responses import OPENAI_RESPONSES
+from tests.proxy.providers.support import FLASH, anthropic, gemini, openai, refusal, responses
 
 TODAY = date(2026, 11, 24)
 GPT_4O = find("openai", "gpt-4o", TODAY)
 GPT_WRITES = find("openai", "gpt-5.6-sol", TODAY)
 SONNET = find("anthropic", "claude-sonnet-4-5", TODAY)
+GPT_5_MINI = find("openai", "gpt-5-mini", TODAY)
+FLASH_MODEL = find("gemini", "gemini-2.5-flash", TODAY)
+GEMINI_PRO = find("gemini", "gemini-2.5-pro", TODAY)
 LIMITS = {"default_limit": 1000, "floor": 100}
 SEARCH = {"type": "web_search_20250305", "name": "web_search", "max_uses": 2}
 
@@ -119,3 +123,53 @@ def test_no_anthropic_usage_within_the_limits_costs_more_than_the_quote(data, tt
     meter = ANTHROPIC_MESSAGES.meter(parsed)
     meter.feed_body(orjson.dumps({"usage": usage}))
     assert cost(SONNET, meter.usage()) <= quote_of(parsed, SONNET, **LIMITS).most
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from([GPT_5_MINI, GPT_WRITES]), st.booleans(), st.sampled_from([None, "12h"]))
+def test_no_usage_of_a_response_within_the_limits_costs_more_than_the_quote(data, model, searching, ttl):
+    fields = {"tools": [{"type": "web_search"}], "max_tool_calls": 2} if searching else {}
+    if ttl:
+        fields["prompt_cache_options"] = {"ttl": ttl}
+    parsed = responses(model=model.id, input="x" * 300, max_output_tokens=60, **fields)
+    total = data.draw(st.integers(0, most_input_tokens(parsed, model)))
+    output = data.draw(st.integers(0, 60))
+    written = data.draw(st.integers(0, total))
+    split = {"ttl_12h_tokens": data.draw(st.integers(0, written)) if ttl else 0}
+    usage = {
+        "input_tokens": total,
+        "output_tokens": output,
+        "input_tokens_details": {
+            "cached_tokens": data.draw(st.integers(0, total)),
+            "cache_write_tokens": written,
+            "cache_write_tokens_details": {**split, "ttl_30m_tokens": written - split["ttl_12h_tokens"]},
+        },
+        "output_tokens_details": {"reasoning_tokens": data.draw(st.integers(0, output))},
+    }
+    searches = {"web_search": {"num_requests": data.draw(st.integers(0, 2)) if searching else 0}}
+    meter = OPENAI_RESPONSES.meter(parsed)
+    meter.feed_body(orjson.dumps({"status": "completed", "usage": usage, "tool_usage": searches}))
+    assert cost(model, meter.usage()) <= quote_of(parsed, model, **LIMITS).most
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from([FLASH_MODEL, GEMINI_PRO]), st.sampled_from([None, "image/png", "audio/wav"]))
+def test_no_gemini_usage_within_the_limits_costs_more_than_the_quote(data, model, mime_type):
+    parts = [{"text": "x" * 300}] + ([{"inlineData": {"mimeType": mime_type, "data": ""}}] if mime_type else [])
+    config = {"maxOutputTokens": 60, "candidateCount": data.draw(st.integers(1, 3))}
+    parsed = gemini(contents=[{"parts": parts}], generationConfig=config)
+    prompt = data.draw(st.integers(0, most_input_tokens(parsed, model)))
+    cached = data.draw(st.integers(0, prompt))
+    heard = data.draw(st.integers(0, prompt)) if mime_type == "audio/wav" else 0
+    thoughts = data.draw(st.integers(0, 60 * parsed.choices))
+    usage = {
+        "promptTokenCount": prompt,
+        "cachedContentTokenCount": cached,
+        "candidatesTokenCount": data.draw(st.integers(0, 60 * parsed.choices - thoughts)),
+        "thoughtsTokenCount": thoughts,
+        "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": heard}],
+        "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": data.draw(st.integers(0, min(heard, cached)))}],
+    }
+    meter = FLASH.meter(parsed)
+    meter.feed_body(orjson.dumps({"usageMetadata": usage}))
+    assert cost(model, meter.usage()) <= quote_of(parsed, model, **LIMITS).most
