@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.stack.conftest import Rough
-from tests.support.bills import PRICES
+from tests.support.bills import PRICES, bill_of
 from tests.support.dialects import BOTH, OPENAI, Dialect, Recording
 from tests.support.office import Company, Row
 from tests.support.processes import send
 from tests.support.provider import GATE, Pause
 from tests.support.provider.behaviour import Step
-from tests.support.wire import Wire, WireReply, wires_to_each
+from tests.support.wire import Wire, WireReply, serving_pid, wires_to_each
 
 NANO = 1_000_000_000
 AFFORDED = 4
@@ -316,3 +316,48 @@ def test_a_flushed_store_holds_for_what_is_still_in_flight(rough: Rough, workers
         pass
     (row,) = company.rows(1)
     assert (row.status, row.cost) == ("settled", PRICES["gpt-4o"].bill(recording.tokens))
+
+
+def test_a_storm_through_which_everything_is_forgotten_stays_below_the_cap(rough: Rough) -> None:
+    """Streams are held for, answers come in, the store is emptied, the storm goes on: the provider bills no more."""
+    hold, cost = steady(rough)
+    room = 20
+    company = rough.office.company(cap=f"0.{room * hold:09d}")
+    recording = OPENAI.record("output=50", stream=True)
+    flushed = threading.Event()
+
+    def slow() -> Iterator[Step]:
+        for number, event in enumerate(recording.events):
+            if number == 1:
+                yield Pause(1.0)
+            yield event
+
+    rough.provider.record.reset()
+    rough.provider.script(lambda _request: replace(recording.behaviour(by_chunk=False), body=slow()))
+    wires = [Wire(rough.base_url) for _ in range(24)]
+    pids = rough.stack.worker_pids()
+    assert {serving_pid(wire, pids) for wire in wires} == set(pids)
+
+    def client(wire: Wire) -> None:
+        for _ in range(40):
+            wire.send(OPENAI.request(company.key, stream=True))
+            reply = wire.reply()
+            if code_of(reply) == "budget_cap_exceeded" and flushed.is_set():
+                break
+            time.sleep(0 if reply.status == 200 else 0.1)
+
+    threads = [threading.Thread(target=client, args=(wire,)) for wire in wires]
+    for thread in threads:
+        thread.start()
+    rough.provider.wait_for(room)
+    rough.valkey.flushall()
+    flushed.set()
+    for thread in threads:
+        thread.join()
+    for wire in wires:
+        wire.close()
+    rough.provider.wait_idle()
+    assert rough.provider.count > room, "some were let in after it"
+    assert bill_of(rough.provider.requests) == rough.provider.count * cost <= room * hold
+    rows = company.rows(rough.provider.count)
+    assert {(row.status, row.cost) for row in rows} == {("settled", cost)}
