@@ -131,7 +131,7 @@ def test_a_reached_cap_and_a_ledger_out_of_reach_are_sound(
         sound(visited, f"overview-blocked-{width}-{scheme}")
         store.stop()
         page.goto(site + fernhill.home, wait_until="load")
-        page.get_by_text("Reconnecting").wait_for()
+        page.locator("#live", has_text="Reconnecting").wait_for()
         visited.complaints.clear()  # the socket cannot be opened: that is what the page says
         sound(visited, f"overview-stale-{width}-{scheme}")
 

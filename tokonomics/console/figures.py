@@ -35,7 +35,8 @@ def _spent_note(reading: Reading) -> str:
     if reading.cap is None:
         return "this month" if reading.is_month else "today"
     share = show.percent(reading.spent, reading.cap)
-    if not reading.is_month or reading.stopping or reading.cap == 0:
+    began_late = reading.since is not None and reading.since > reading.window.start
+    if not reading.is_month or reading.stopping or reading.cap == 0 or began_late:
         return share
     return f"{share} · even pace is {show.rough(reading.even_pace)}"
 

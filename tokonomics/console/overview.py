@@ -100,12 +100,16 @@ class Overview:
     reasons: tuple[Reason, ...]
     rows: tuple[Row, ...]
     note: str
-
     home: str
+    key_count: int
 
     @property
     def usage_href(self) -> str:
         return f"{self.home}usage/" + ("?mode=test" if self.choice.mode == KeyMode.TEST else "")
+
+    @property
+    def last_month_href(self) -> str:
+        return f"{self.home}usage/?month={show.at(self.month.window.start - 1):%Y-%m}"
 
     @property
     def is_silent(self) -> bool:
@@ -142,6 +146,7 @@ def overview(role: str, seen: Snapshot, choice: Choice) -> Overview:
         rows=tuple(_rows(seen, choice, flight, names)),
         note=_new_month(seen, choice, month),
         home=home,
+        key_count=sum(key.mode == choice.mode for key in seen.active_keys),
     )
 
 

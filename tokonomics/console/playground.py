@@ -6,7 +6,7 @@ never reaches the browser. The way is the one that every application takes: what
 
 import ipaddress
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -96,11 +96,10 @@ def load(session: SessionBase, tenant: Tenant) -> Playground | None:
 
 
 def save(session: SessionBase, tenant: Tenant, playground: Playground) -> None:
-    session[_slot(tenant)] = {
-        "key_id": playground.key_id,
-        "secret": playground.secret,
-        "tries": [asdict(each) for each in playground.tries[-MOST_TRIES:]],
-    }
+    """Of the replies, only the last is kept: a session is no archive."""
+    kept = playground.tries[-MOST_TRIES:]
+    tries = [asdict(each if each is playground.last else replace(each, body="")) for each in kept]
+    session[_slot(tenant)] = {"key_id": playground.key_id, "secret": playground.secret, "tries": tries}
 
 
 def open_new(session: SessionBase, tenant: Tenant, actor: Actor) -> Playground:
