@@ -13,7 +13,8 @@ from budgets.pricing.usage import Usage
 from tests.console.test_overview import ONE_KEY, page, text_of
 from tests.support.fernhill import PRICE, Fernhill, founded, usd
 from tests.support.valkey import ValkeyServer
-from tokonomics.console.request_story import bill_of, of_record
+from tokonomics.console.bill import bill_of
+from tokonomics.console.request_story import of_record
 from tokonomics.console.services import opening
 
 pytestmark = pytest.mark.django_db

@@ -9,14 +9,15 @@ were written, requests refused, something was changed) only makes it look at onc
 import asyncio
 import logging
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
+from django.db import close_old_connections
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from tenants.database import in_thread
 from tenants.models import Membership, Tenant
 from tokonomics.console import frames
 from tokonomics.console import presentation as show
@@ -27,6 +28,9 @@ log = logging.getLogger(__name__)
 EVERY = 1.0  # seconds between two looks at most, and at least
 BEAT = 10.0  # seconds after which a page hears that all is as it was
 RECHECK = 5.0  # seconds after which it is asked again whether the watchers may
+
+# Not the threads that the proxy's requests wait for: a page that is slow to draw must hold up no request.
+_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="live")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ class Watch:
     async def _look(self) -> Update | None:
         moved, self._rows_moved = self._rows_moved, False
         try:
-            update = await in_thread(self._draw_if_moved, moved)
+            update = await asyncio.get_running_loop().run_in_executor(_threads, self._draw_alone, moved)
         except Exception:
             # A page that cannot be drawn now may be in a second; the watch must outlive it, and be seen to have failed.
             log.exception("the %s page of %s could not be drawn", self.view.name, self.view.tenant_id)
@@ -146,6 +150,14 @@ class Watch:
         if update is not None:
             self._last = update
         return update
+
+    def _draw_alone(self, rows_moved: bool) -> Update | None:
+        """In a thread, whose connection to the database is kept as Django's handler keeps its own."""
+        close_old_connections()
+        try:
+            return self._draw_if_moved(rows_moved)
+        finally:
+            close_old_connections()
 
     def _draw_if_moved(self, rows_moved: bool) -> Update | None:
         params = dict(self.view.params)
