@@ -64,6 +64,8 @@ def test_turned_blocking_names_the_amount_it_was_turned_for(owner: Client, fernh
     first = rows(owner, fernhill)[0]
     assert first.did == "turned blocking off for"
     assert first.changes == (Change("amount", "", "$1,200.00"), Change("blocking", "on", "off"))
+    set_tenant_cap(tenant=fernhill.tenant, amount=900 * NANO, hard=True, actor=by_owner)
+    assert rows(owner, fernhill)[0].did == "lowered, with blocking turned on,"
 
 
 def test_a_keys_events_lead_to_the_key(owner: Client, fernhill: Fernhill, by_owner: Actor) -> None:

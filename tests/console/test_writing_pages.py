@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from budgets.money import NANO
 from budgets.services import set_tenant_cap
@@ -174,3 +174,95 @@ def test_what_a_viewer_sees_is_sound(
     with screens.visit(browser, str(live_server), width=width, scheme=scheme) as visited:
         signed_in(visited, fernhill.member("viewer"))
         look_at(visited, fernhill, pages, f"{width}-{scheme}")
+
+
+# --- What they do ----------------------------------------------------------------------------------------------------
+
+
+def test_a_new_secret_has_the_focus_and_the_button_says_copied(
+    browser: Browser, live_server: object, fernhill: Fernhill
+) -> None:
+    with screens.visit(browser, str(live_server)) as visited:
+        signed_in(visited, fernhill.owner)
+        page = visited.page
+        page.goto(visited.base + fernhill.home + "keys/new/")
+        page.get_by_label("Name").fill("playground-2")
+        page.get_by_role("button", name="Create the key").dblclick()
+        secret = page.get_by_label("The secret of playground-2")
+        secret.wait_for()
+        assert page.evaluate("document.activeElement.textContent").startswith("tk_live_")
+        page.get_by_role("button", name="Copy", exact=True).first.click()
+        page.locator(".once-row").get_by_role("button", name="Copied").wait_for()
+        assert page.locator("#said").text_content() in ("", "Copied")
+        assert fernhill.tenant.api_keys.filter(name="playground-2").count() == 1
+        page.reload()
+        page.get_by_text("was shown once, and nobody can look it up").wait_for()
+        assert visited.complaints == []
+
+
+def test_a_cap_is_edited_in_its_row_by_keyboard(browser: Browser, live_server: object, fernhill: Fernhill) -> None:
+    with screens.visit(browser, str(live_server)) as visited:
+        signed_in(visited, fernhill.owner)
+        page = visited.page
+        page.goto(visited.base + fernhill.home + "keys/")
+        opener = page.get_by_role("link", name="of $50.00: change the monthly cap of staging")
+        opener.focus()
+        page.keyboard.press("Enter")
+        field = page.get_by_label("Monthly cap of staging in US dollars")
+        expect(field).to_be_focused()
+        field.fill("75")
+        page.get_by_text("was $50.00, frees $25.00 at once").wait_for()
+        field.fill("40")
+        page.get_by_text("was $50.00, blocks it at once").wait_for()
+        page.keyboard.press("Escape")
+        page.get_by_role("link", name="of $50.00: change the monthly cap of staging").wait_for()
+        page.get_by_role("link", name="of $50.00: change the monthly cap of staging").click()
+        page.get_by_label("Monthly cap of staging in US dollars").fill("75")
+        page.keyboard.press("Enter")
+        page.get_by_role("link", name="of $75.00: change the monthly cap of staging").wait_for()
+        assert "may spend $75.00 a month" in (page.locator("#said").text_content() or "")
+        expect(page.locator(f"#{fernhill.keys['staging'].pk}")).to_be_focused()
+        assert visited.complaints == []
+
+
+def test_a_long_list_is_narrowed_as_one_types(browser: Browser, live_server: object, fernhill: Fernhill) -> None:
+    for number in range(10):
+        services.create_api_key(tenant=fernhill.tenant, name=f"zebra-{number}", actor=Actor.of_user(fernhill.owner))
+    with screens.visit(browser, str(live_server)) as visited:
+        signed_in(visited, fernhill.owner)
+        page = visited.page
+        page.goto(visited.base + fernhill.home + "keys/")
+        page.get_by_label("Find a key").press_sequentially("zebra")
+        page.get_by_text("10 of 18").wait_for()
+        assert page.locator(".keys tbody tr:visible").count() == 10
+        sound(visited, "keys-long-wide-light")
+
+
+def test_everything_works_without_script(browser: Browser, live_server: object, fernhill: Fernhill) -> None:
+    with screens.visit(browser, str(live_server), java_script_enabled=False) as visited:
+        signed_in(visited, fernhill.owner)
+        page = visited.page
+        page.goto(visited.base + fernhill.home + "keys/")
+        page.get_by_role("link", name="Create a key").click()
+        page.get_by_label("Name").fill("no-script")
+        page.get_by_label("Cap a month").fill("12")
+        page.get_by_role("button", name="Create the key").click()
+        page.get_by_text("Copy the key “no-script” now.").wait_for()
+        page.get_by_role("link", name="of $12.00: change the monthly cap of no-script").click()
+        page.get_by_label("Monthly cap of no-script in US dollars").fill("15")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_text("“no-script” may spend $15.00 a month from the next request.").wait_for()
+        page.get_by_role("link", name="Settings").click()
+        page.get_by_label("Monthly budget").fill("1,500")
+        page.get_by_role("switch", name="Block requests when budget is reached").uncheck()
+        assert page.get_by_text("Nothing is blocked. At").is_visible()
+        page.get_by_role("button", name="Save budget").click()
+        page.get_by_role("button", name="Turn blocking off").click()
+        page.get_by_text("Saved. Nothing is blocked at $1,500.00").wait_for()
+        page.get_by_role("link", name="Team").click()
+        page.get_by_role("link", name="Invite").click()
+        page.get_by_label("E-mail").fill("ada@fernhill.example")
+        page.get_by_role("button", name="Make the link").click()
+        page.get_by_text("Give ada@fernhill.example this link.").wait_for()
+        page.get_by_role("link", name="Audit log").click()
+        page.get_by_text("raised, with blocking turned off, the budget a month").first.wait_for()

@@ -136,7 +136,7 @@ def _row(event: AuditEvent, home: str) -> Row:
         at=event.created_at,
         who=event.actor_label,
         address=event.address or "",
-        did=audit_words.did(event.action, event.target_label, event.changes),
+        did=audit_words.did(event.action, event.changes),
         target=audit_words.target_said(event.action, event.target_label),
         href=f"{home}keys/{event.target_id}/" if is_key else "",
         changes=tuple(audit_words.changed(event.changes)),

@@ -76,7 +76,7 @@ class Change:
     note: str = ""
 
 
-def did(action: str, target: str, changes: Mapping[str, Any]) -> str:
+def did(action: str, changes: Mapping[str, Any]) -> str:
     """`raised the budget a month`, `revoked the key`; what is not known is said as it is stored."""
     if action == "cap.changed":
         return _cap_did(changes)
@@ -93,10 +93,12 @@ def _cap_did(changes: Mapping[str, Any]) -> str:
     before, after = changes.get("amount_usd", (None, None))
     if before is None or after is None:
         return "set" if before is None else "took away"
-    if before != after:
-        return "raised" if usd(after) > usd(before) else "lowered"
     was, now = changes.get("hard", (None, None))
-    return "left" if was == now else "turned blocking on for" if now else "turned blocking off for"
+    turned = f"turned {'on' if now else 'off'}"
+    if before == after:
+        return "left" if was == now else f"{turned.replace(' ', ' blocking ')} for"
+    moved = "raised" if usd(after) > usd(before) else "lowered"
+    return moved if was == now else f"{moved}, with blocking {turned},"
 
 
 def changed(changes: Mapping[str, Any]) -> Iterator[Change]:
