@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import anthropic
 import openai
 import pytest
+from google import genai
+from google.genai import errors, types
 
 from tests.sandbox.conftest import Sandbox
 from tests.sandbox.requests import (
@@ -172,3 +174,77 @@ def test_anthropic_errors_become_the_sdk_s_exceptions(anthropic_client: anthropi
 
 def test_anthropic_models(anthropic_client: anthropic.Anthropic) -> None:
     assert "claude-haiku-4-5" in [model.id for model in anthropic_client.models.list()]
+
+
+def test_openai_response(openai_client: openai.OpenAI) -> None:
+    orders = told("output=30; reasoning=10; cached=2")
+    response = openai_client.responses.create(model="gpt-5-mini", input="Name some plants.", extra_headers=orders)
+    assert (response.status, len(response.output_text.split())) == ("completed", 20)
+    assert response.usage is not None
+    assert response.usage.output_tokens_details.reasoning_tokens == 10
+    assert response.usage.input_tokens_details.cached_tokens == 2
+
+
+def test_openai_response_streaming_helper_assembles_the_plain_reply_s_shape(openai_client: openai.OpenAI) -> None:
+    with openai_client.responses.stream(
+        model="gpt-5-mini", input="Name some plants.", extra_headers=told("output=30")
+    ) as stream:
+        said = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+        response = stream.get_final_response()
+    assert said == response.output_text and len(said.split()) == 30
+
+
+def test_openai_response_error_event(openai_client: openai.OpenAI) -> None:
+    events = openai_client.responses.create(
+        model="gpt-5-mini", input="x", stream=True, extra_headers=told("fault=error_event:3")
+    )
+    last = list(events)[-1]
+    assert last.type == "error" and last.code == "server_error"
+
+
+def test_openai_embeddings_completions_and_moderations(openai_client: openai.OpenAI) -> None:
+    embedded = openai_client.embeddings.create(model="text-embedding-3-small", input=["a", "b"])
+    assert [len(each.embedding) for each in embedded.data] == [1536, 1536]
+    chunks = openai_client.completions.create(model="gpt-3.5-turbo-instruct", prompt="x", stream=True, max_tokens=5)
+    assert len([chunk for chunk in chunks if chunk.choices[0].text]) == 5
+    assert openai_client.moderations.create(input="violence").results[0].categories.violence
+
+
+@pytest.fixture
+def google_client(sandbox: Sandbox) -> Iterator[genai.Client]:
+    with genai.Client(
+        api_key="anything", http_options=types.HttpOptions(base_url=sandbox.url, timeout=10_000)
+    ) as client:
+        yield client
+
+
+def with_orders(instructions: str) -> types.GenerateContentConfig:
+    return types.GenerateContentConfig(http_options=types.HttpOptions(headers=told(instructions)))
+
+
+def test_google_plain_and_stream(google_client: genai.Client) -> None:
+    asked = {"model": "gemini-2.5-flash", "contents": "Name some plants."}
+    reply = google_client.models.generate_content(**asked, config=with_orders("output=30; reasoning=10"))
+    assert reply.text is not None and len(reply.text.split()) == 20
+    assert reply.usage_metadata is not None
+    assert (reply.usage_metadata.candidates_token_count, reply.usage_metadata.thoughts_token_count) == (20, 10)
+    chunks = list(google_client.models.generate_content_stream(**asked, config=with_orders("output=5")))
+    assert len("".join(chunk.text or "" for chunk in chunks).split()) == 5
+    assert [chunk.candidates[0].finish_reason for chunk in chunks if chunk.candidates] == [None] * 4 + ["STOP"]
+
+
+def test_google_errors_become_the_sdk_s_exceptions(google_client: genai.Client) -> None:
+    asked = {"model": "gemini-2.5-flash", "contents": "x"}
+    with pytest.raises(errors.ClientError) as caught:
+        google_client.models.generate_content(**asked, config=with_orders("fault=status:429"))
+    assert (caught.value.code, caught.value.status) == (429, "RESOURCE_EXHAUSTED")
+    with pytest.raises(errors.APIError):
+        list(google_client.models.generate_content_stream(**asked, config=with_orders("fault=error_event:2")))
+
+
+def test_google_embeddings_counts_and_models(google_client: genai.Client) -> None:
+    config = types.EmbedContentConfig(output_dimensionality=8)
+    embedded = google_client.models.embed_content(model="gemini-embedding-001", contents=["a", "b"], config=config)
+    assert [len(each.values or []) for each in embedded.embeddings or []] == [8, 8]
+    assert google_client.models.count_tokens(model="gemini-2.5-flash", contents="Name some plants.").total_tokens == 9
+    assert "models/gemini-2.5-flash" in [model.name for model in google_client.models.list()]

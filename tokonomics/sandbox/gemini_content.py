@@ -103,8 +103,8 @@ def chosen_tool(document: dict[str, Any]) -> Tool | None:
         for function in objects_in(tool.get("functionDeclarations"))
     ]
     tools = [Tool.declared({"name": each.get("name"), "schema": _schema(each)}, "schema") for each in declared]
-    allowed = calling.get("allowedFunctionNames") or [None]
-    return toolcall.choose(tools, allowed[0])
+    allowed = calling.get("allowedFunctionNames")
+    return toolcall.choose(tools, str(allowed[0]) if isinstance(allowed, list) and allowed else None)
 
 
 def _schema(function: dict[str, Any]) -> Any:

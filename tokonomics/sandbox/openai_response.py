@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from tokonomics.sandbox import toolcall
+from tokonomics.sandbox.dialect import optional_object
 from tokonomics.sandbox.generation import Generation
 from tokonomics.sandbox.instructions import FaultKind, Instructions
 from tokonomics.sandbox.reply import Chunk
@@ -47,7 +48,7 @@ class Response:
         created: int,
         tool: Tool | None,
     ) -> None:
-        """`document` is the request."""
+        """`document` is the request. Raises RequestError."""
         self.generation = generation
         self.instructions = instructions
         self.words = generation.words(generation.visible)
@@ -61,9 +62,9 @@ class Response:
             "error": None,
             "model": document["model"],
             **{name: _given(document, name, usual) for name, usual in _ECHOED.items()},
-            "reasoning": {"effort": None, "summary": None, **(document.get("reasoning") or {})},
+            "reasoning": {"effort": None, "summary": None, **optional_object(document, "reasoning")},
             "service_tier": tier if tier in ("flex", "priority", "scale") else "default",
-            "text": {"format": {"type": "text"}, "verbosity": "medium", **(document.get("text") or {})},
+            "text": {"format": {"type": "text"}, "verbosity": "medium", **optional_object(document, "text")},
         }
 
     def document(self) -> dict[str, Any]:
