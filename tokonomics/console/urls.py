@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tokonomics.console import urls_writing, views_onboarding, views_overview, views_usage
+from tokonomics.console import urls_alerts, urls_writing, views_onboarding, views_overview, views_usage
 
 urlpatterns = [
     # --- The reading side: overview, usage, one request, onboarding
@@ -16,4 +16,5 @@ urlpatterns = [
     path("onboarding/start-over/", views_onboarding.start_over, name="onboarding_start_over"),
     # --- The writing side: keys, settings, providers, team, audit
     *urls_writing.urlpatterns,
+    *urls_alerts.urlpatterns,
 ]
