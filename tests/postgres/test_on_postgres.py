@@ -10,8 +10,8 @@ import pytest
 from tests.support.postgres import PostgresServer
 
 TESTS = Path(__file__).resolve().parent.parent
-FOLDERS = sorted(found.name for found in TESTS.iterdir() if found.is_dir() and any(found.rglob("test_*.py")))
-NO_TESTS = 5
+# Where a query, a lock or a constraint decides something. Pages only read through what is tested here.
+FOLDERS = ["alerts", "api", "budgets", "tenants"]
 # A test's thread that ends without closing its connection matters to nobody, and psycopg says so.
 LEFT_OPEN = "ignore:<psycopg.Connection:ResourceWarning"
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", LEFT_OPEN]
@@ -25,8 +25,8 @@ def test_the_suite_starts_a_postgres_of_its_own(postgres: PostgresServer) -> Non
         assert connection.execute("SELECT current_user").fetchone() == ("tokonomics",)
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("folder", [name for name in FOLDERS if name != "postgres"])
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_the_database_tests_pass_on_postgres(folder: str, postgres: PostgresServer) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TOKONOMICS_"))}
     environment |= {"DATABASE_URL": postgres.url}
@@ -39,6 +39,4 @@ def test_the_database_tests_pass_on_postgres(folder: str, postgres: PostgresServ
         text=True,
         check=False,
     )
-    if done.returncode == NO_TESTS:
-        pytest.skip("nothing here touches the database")
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
