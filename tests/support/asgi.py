@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @contextmanager
-def served(patience: float = 30.0) -> Iterator[str]:
+def served(patience: float = 60.0) -> Iterator[str]:
     """Its address, `http://127.0.0.1:<port>`."""
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
