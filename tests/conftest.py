@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.nodeid import coerce_node_id
 
 from tests.support.postgres import PostgresServer
 from tests.support.provider import ProviderMock
@@ -128,7 +129,7 @@ MARKED_BY_FIXTURE = {
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         used = set(getattr(item, "fixturenames", ())) | ({"db"} if item.get_closest_marker("django_db") else set())
         for marker, (fixtures, together) in MARKED_BY_FIXTURE.items():
@@ -136,6 +137,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(marker)
                 if together:
                     item.add_marker(pytest.mark.xdist_group(marker))
+    if config.getoption("loadgroup", False):
+        _name_the_groups(items)
+
+
+def _name_the_groups(items: list[pytest.Item]) -> None:
+    """pytest-xdist 3.8 writes a test's group into `item._nodeid`, which pytest 9.2 reads no more: without this, nothing
+    keeps the tests of a group on one worker, and each worker starts servers of its own."""
+    for item in items:
+        groups = sorted({mark.args[0] for mark in item.iter_markers("xdist_group")})
+        if groups and not item.nodeid.endswith("@" + "_".join(groups)):
+            item._id = coerce_node_id(f"{item.nodeid}@{'_'.join(groups)}")  # type: ignore[misc]
 
 
 def pytest_unconfigure() -> None:
