@@ -1,6 +1,7 @@
 """Child processes of the benchmark, each on the cores that it belongs to, each ended by its own pid."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks import machine
+from tokonomics.console.lifeline import tie_to_me
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 120.0
@@ -21,6 +23,12 @@ class Process:
     def __init__(self, command: list[str], *, cores: set[int], log: Path, env: Mapping[str, str] | None = None) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         self.log = log
+        tie = tie_to_me(signal.SIGTERM)
+
+        def tied() -> None:
+            tie()
+            os.sched_setaffinity(0, cores)
+
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 command,
@@ -29,7 +37,7 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=lambda: os.sched_setaffinity(0, cores),
+                preexec_fn=tied,
             )
 
     @property

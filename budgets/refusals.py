@@ -4,7 +4,7 @@ They cost the proxy next to nothing (a storm at the cap is counted in memory and
 decide nothing: what is lost with a worker is half a second of counts.
 """
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -41,17 +41,20 @@ class Tally:
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
-        self._counts: dict[str, Counter[str]] = {}
-        self._recent: dict[str, deque[Refused]] = {}
+        self._start_over()
+
+    def _start_over(self) -> None:
+        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._recent: defaultdict[str, deque[Refused]] = defaultdict(lambda: deque(maxlen=RECENT_A_FLUSH))
 
     def note(self, tenant_id: str, refused: Refused) -> None:
-        self._counts.setdefault(tenant_id, Counter())[f"{refused.code}:{refused.key_id}"] += 1
-        self._recent.setdefault(tenant_id, deque(maxlen=RECENT_A_FLUSH)).append(refused)
+        self._counts[tenant_id][f"{refused.code}:{refused.key_id}"] += 1
+        self._recent[tenant_id].append(refused)
 
     def flush(self, day: date) -> list[str]:
         """Put it on its way; the tenants that it was about."""
-        counts, self._counts = self._counts, {}
-        recent, self._recent = self._recent, {}
+        counts, recent = self._counts, self._recent
+        self._start_over()
         for tenant_id, tally in counts.items():
             key = keyspace.refusals(tenant_id, day.isoformat())
             for name, count in tally.items():

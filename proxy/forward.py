@@ -168,8 +168,15 @@ def _fit(error: CapExceeded, caller: KeyPolicy, parsed: ParsedRequest, model: Mo
     floor = caller.least_output_limit
     worthwhile = max(1, min(floor, parsed.output_limit)) if parsed.output_limit is not None else floor
     tokens = quote.fits_output_tokens(left) if left > 0 else 0
+    useful = tokens >= worthwhile or _smallest(model, floor) <= left
+    return Fit(quote.least, tokens if tokens >= worthwhile else 0, useful)
+
+
+@lru_cache(maxsize=1024)
+def _smallest(model: Model, floor: int) -> int:
+    """What the smallest request that is still useful costs, nanodollars."""
     small = bound.quote(model, input_tokens=SMALL_INPUT_TOKENS, client_limit=None, default_limit=floor, floor=floor)
-    return Fit(quote.least, tokens if tokens >= worthwhile else 0, tokens >= worthwhile or small.least <= left)
+    return small.least
 
 
 @lru_cache(maxsize=1024)
