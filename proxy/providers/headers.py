@@ -11,7 +11,7 @@ PROVIDER_REQUEST_ID = b"x-tokonomics-provider-request-id"
 
 _REQUEST = ("accept", "user-agent", "idempotency-key")
 _RESPONSE = frozenset({b"content-type", b"retry-after", b"retry-after-ms", b"x-should-retry"})
-_RESPONSE_PREFIXES = (b"openai-", b"x-ratelimit-", b"anthropic-")
+_RESPONSE_PREFIXES = (b"openai-", b"x-ratelimit-", b"anthropic-", b"x-gemini-")
 _REQUEST_IDS = frozenset({b"x-request-id", b"request-id"})
 
 

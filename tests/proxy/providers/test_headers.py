@@ -93,6 +93,7 @@ def test_response_headers_are_listed_too():
         (b"openai-processing-ms", b"5"),
         (b"x-ratelimit-remaining-tokens", b"9"),
         (b"anthropic-ratelimit-requests-remaining", b"9"),
+        (b"x-gemini-service-tier", b"standard"),
         (b"retry-after", b"2"),
         (b"retry-after-ms", b"2000"),
         (b"x-should-retry", b"false"),
@@ -107,6 +108,6 @@ def test_response_headers_are_listed_too():
     assert response_headers(raw) == [
         (b"content-type", b"application/json"),
         (b"x-tokonomics-provider-request-id", b"req_1"),
-        *raw[2:8],
+        *raw[2:9],
     ]
     assert response_headers([(b"Request-Id", b"req_2")]) == [(b"x-tokonomics-provider-request-id", b"req_2")]
