@@ -210,7 +210,7 @@ SCENARIOS = {
         Scenario(
             "workers",
             "Two web processes",
-            "On both cores, which load, provider and Redis need too: this shows that the two share, not how they scale.",
+            "On both cores, which load, provider and Redis need too: it shows that the two share, not how they scale.",
             (Row("tokonomics-2", plain, "plain"), Row("tokonomics-2", stream, "streams")),
             THROUGHPUT,
             rounds=3,

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 1.0
 NUDGE_SECONDS = 0.25
+DRAINED_SECONDS = 5.0  # how often is asked whether what is confirmed has been drained
+AT_ONCE = 128
 SEEN_AGAIN_SECONDS = 30.0
 MOST_UNDRAINED = 100_000
 
@@ -49,7 +51,13 @@ class _Tenant:
     building: str = ""
     """The building of the counters that all of this is known to; '' before the first hold."""
     seen: float = -SEEN_AGAIN_SECONDS
+    looked: float = 0.0
     recovering: "asyncio.Task[None] | None" = None
+
+    @property
+    def restless(self) -> bool:
+        """Whether something may go wrong with it any moment; what is undrained only waits to be forgotten."""
+        return bool(self.open or self.unconfirmed)
 
     @property
     def idle(self) -> bool:
@@ -82,6 +90,7 @@ class InFlight:
         self._tenants: dict[str, _Tenant] = {}
         self._dirty: set[str] = set()
         self._undrained = 0
+        self._run_id = ""
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -110,7 +119,7 @@ class InFlight:
     def opened(self, reservation: Reservation) -> None:
         tenant = self._tenants.setdefault(reservation.tenant_id, _Tenant())
         tenant.open[reservation.id] = reservation
-        # Of another building than the holds before it: left as it is, so that the next call finds out and shows them all.
+        # Of another building than the holds before it: left as it is, so that the next call finds out and shows all.
         tenant.building = tenant.building or reservation.building
 
     def building(self, tenant_id: str) -> str:
@@ -241,17 +250,26 @@ class InFlight:
 
     async def _pulse(self) -> None:
         """Notice a new server within a second, send unconfirmed endings again, forget what is drained."""
+        now, run_id = time.monotonic(), self._ledger.lane.run_id
+        due: list[tuple[str, _Tenant, list[str]]] = []
         for tenant_id, tenant in list(self._tenants.items()):
             if tenant.idle:
-                if time.monotonic() - tenant.seen > 2 * SEEN_AGAIN_SECONDS:
+                if now - tenant.seen > 2 * SEEN_AGAIN_SECONDS:
                     del self._tenants[tenant_id]
-                continue
-            await self._with_recovery(tenant_id, tenant, [])
+            elif tenant.restless or run_id != self._run_id or now - tenant.looked >= DRAINED_SECONDS:
+                tenant.looked = now
+                due.append((tenant_id, tenant, []))
+        self._run_id = run_id
+        await self._look_after(due)
 
     async def _renew(self) -> None:
-        for tenant_id, tenant in list(self._tenants.items()):
-            if tenant.open:
-                await self._with_recovery(tenant_id, tenant, list(tenant.open))
+        tenants = list(self._tenants.items())
+        await self._look_after([(tenant_id, tenant, list(tenant.open)) for tenant_id, tenant in tenants if tenant.open])
+
+    async def _look_after(self, due: list[tuple[str, _Tenant, list[str]]]) -> None:
+        """Many at once, so that thousands of tenants cost some dozens of round trips."""
+        for start in range(0, len(due), AT_ONCE):
+            await asyncio.gather(*[self._with_recovery(*each) for each in due[start : start + AT_ONCE]])
 
     async def _with_recovery(self, tenant_id: str, tenant: _Tenant, holds: list[str]) -> None:
         try:

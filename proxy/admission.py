@@ -27,7 +27,7 @@ from tenants.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-MOST_POLICIES = 50_000
+MOST_POLICIES = 120_000  # some 2.5 KB each
 ATTEMPTS = 6
 MOST_WAITING = 512
 HELD_POLL_SECONDS = 0.05
