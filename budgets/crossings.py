@@ -36,6 +36,7 @@ def record(tenant_id: str, touched: Collection[Touched], refused_at: Mapping[str
             window = windows.of(cap.window)
             if _governs(cap, key_id, mode) and (cap.pk, window.first_day) not in seen:
                 seen.add((cap.pk, window.first_day))
+                cap = cap.in_window(window)
                 # A refusal at another amount was before the cap was changed, and says nothing of this one.
                 refused = cap.hard and refused_at.get(_counter_key(cap, window)) == cap.amount
                 passed += _passed(cap, window, _spent(cap, window), by_refusal=refused)
@@ -50,7 +51,7 @@ def reconsider(cap: Cap, windows: Windows, *, quietly: bool = False) -> None:
     JournalCursor.objects.get_or_create(tenant_id=cap.tenant_id)
     JournalCursor.objects.select_for_update().get(tenant_id=cap.tenant_id)
     window = windows.of(cap.window)
-    spent = _spent(cap, window)
+    cap, spent = cap.in_window(window), _spent(cap, window)
     known = Crossing.objects.filter(cap=cap, window_start=window.first_day)
     known.filter(pk__in=[crossing.pk for crossing in known if not _is_passed_still(crossing, cap, spent)]).delete()
     passed = _passed(cap, window, spent, by_refusal=False)

@@ -113,7 +113,7 @@ def look(tenant_id: str, places: Sequence[Place]) -> list[Standing]:
     standings = []
     for place, (spent, held, refused) in zip(places, counters, strict=True):
         cap = caps.get((place.key_id, "" if place.key_id else place.mode, str(place.window.kind)))
-        amount, hard = (cap.amount, cap.hard) if cap else (None, False)
+        amount, hard = (cap.in_window(place.window).amount, cap.hard) if cap else (None, False)
         standings.append(Standing(place, amount, hard, spent, held, refused, live))
     return standings
 

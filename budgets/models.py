@@ -1,11 +1,13 @@
 """How much: the caps, what was spent, and how far the journal has been read. All amounts are integer nanodollars."""
 
+from copy import copy
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 
 from budgets.money import MAX_CAP
-from budgets.windows import WindowKind
+from budgets.windows import Window, WindowKind
 from tenants.models import ApiKey, KeyMode, Tenant
 
 WINDOW_CHOICES = [(WindowKind.MONTH, "month"), (WindowKind.DAY, "day")]
@@ -29,6 +31,13 @@ class Cap(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(MAX_CAP)], help_text="Nanodollars; 0 refuses everything."
     )
     hard = models.BooleanField(default=True)
+    raised_to = models.BigIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(MAX_CAP)],
+        help_text="Nanodollars in the place of the amount, in the one window that begins on `raised_on`.",
+    )
+    raised_on = models.DateField(null=True, blank=True)
     thresholds = models.JSONField(default=default_thresholds, help_text="Percentages whose crossing is recorded.")
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -41,10 +50,23 @@ class Cap(models.Model):
                 fields=["api_key", "window"], condition=models.Q(api_key__isnull=False), name="one_key_cap_a_window"
             ),
             models.CheckConstraint(condition=models.Q(amount__gte=0, amount__lte=MAX_CAP), name="cap_amount_in_range"),
+            models.CheckConstraint(
+                condition=models.Q(raised_to=None, raised_on=None)
+                | models.Q(raised_to__gte=0, raised_to__lte=MAX_CAP, raised_on__isnull=False),
+                name="raised_cap_in_range",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.api_key or self.tenant} a {self.window}"
+
+    def in_window(self, window: Window) -> "Cap":
+        """The cap as it holds in a window: itself, or a copy with the amount that it was raised to for that one."""
+        if self.raised_to is None or window.kind != self.window or window.first_day != self.raised_on:
+            return self
+        raised = copy(self)
+        raised.amount = self.raised_to
+        return raised
 
 
 class UsageStatus(models.TextChoices):

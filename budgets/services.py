@@ -75,6 +75,29 @@ def set_key_cap(
         return _save(new, amount=amount, hard=hard, actor=actor, target=target)
 
 
+def raise_for_today(*, tenant: Tenant, key_id: str, amount: int, actor: Actor) -> Cap:
+    """More for a key on this UTC day alone: from midnight on its daily cap holds again, by itself.
+
+    Raises InvalidValue where it has no daily cap, or the amount is not above what holds now; NotFound, KeyNotActive,
+    PolicyUnavailable.
+    """
+    with policy.within(tenant) as locked:
+        key = active_key(locked, key_id)
+        cap = Cap.objects.filter(api_key=key, window=WindowKind.DAY).first()
+        if cap is None:
+            raise InvalidValue("amount", "This key has no daily cap. Set one first.")
+        windows = windows_at(live.now())
+        holds = cap.in_window(windows.day).amount
+        if _in_range(amount) <= holds:
+            raise InvalidValue("amount", f"Enter more than the ${format_usd(holds)} that holds today.")
+        cap.raised_to, cap.raised_on = amount, windows.day.first_day
+        cap.save()
+        crossings.reconsider(cap, windows)
+        changes = {"amount_usd": (format_usd(holds), format_usd(amount)), "day": (None, windows.day.suffix)}
+        record(locked, actor, "cap.raised_for_today", target_id=key.pk, target=key.name, changes=changes)
+    return cap
+
+
 def set_key_hard(*, tenant: Tenant, key_id: str, hard: bool, actor: Actor) -> None:
     """Whether a key's caps stop or only alert. Raises InvalidValue where it has none, NotFound, KeyNotActive."""
     with policy.within(tenant) as locked:
@@ -103,8 +126,9 @@ def set_thresholds(*, tenant: Tenant, percents_of: Callable[[Cap], list[int]]) -
 def _save(cap: Cap, *, amount: int | None, hard: bool | None, actor: Actor, target: tuple[str, str]) -> Cap:
     is_new = cap.pk is None
     before = (None, None) if is_new else (format_usd(cap.amount), cap.hard)
-    if amount is not None:
+    if amount is not None and amount != cap.amount:
         cap.amount = _in_range(amount)
+        cap.raised_to = cap.raised_on = None  # what was raised for a day was the amount before
     if hard is not None:
         cap.hard = hard
     if is_new:

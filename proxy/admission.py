@@ -11,6 +11,7 @@ import random
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from budgets import keyspace, ledger
 from budgets.inflight import InFlight
@@ -58,6 +59,8 @@ class KeyPolicy:
     default_output_limit: int
     least_output_limit: int
     caps: Mapping[CapPlace, tuple[int, bool]]
+    raises: Mapping[CapPlace, tuple[date, int]]
+    """What holds in place of a cap in the one window that begins on a day."""
     ciphertexts: Mapping[str, str]
     """Provider secrets, encrypted, by provider."""
     _secrets: dict[str, str] = field(default_factory=dict)
@@ -88,6 +91,9 @@ class KeyPolicy:
         counters = []
         for scope, window, key in places:
             amount, hard = self.caps.get((scope, str(window.kind)), (None, False))
+            raised_on, raised_to = self.raises.get((scope, str(window.kind)), (None, None))
+            if raised_on == window.first_day:
+                amount = raised_to
             counters.append(Counter(scope, window, key, amount, hard))
         return counters
 
@@ -105,12 +111,15 @@ def load_policy(digest: str) -> KeyPolicy | None:
 
 def _policy_of(found: FoundKey) -> KeyPolicy:
     key, tenant = found.key, found.key.tenant
-    caps = {}
+    caps: dict[CapPlace, tuple[int, bool]] = {}
+    raises: dict[CapPlace, tuple[date, int]] = {}
     for cap in Cap.objects.filter(tenant=tenant):
-        if cap.api_key_id == key.pk:
-            caps["api_key", cap.window] = (cap.amount, cap.hard)
-        elif cap.api_key_id is None and cap.mode == key.mode:
-            caps["tenant", cap.window] = (cap.amount, cap.hard)
+        if cap.api_key_id != key.pk and (cap.api_key_id is not None or cap.mode != key.mode):
+            continue
+        place = ("api_key" if cap.api_key_id else "tenant", cap.window)
+        caps[place] = (cap.amount, cap.hard)
+        if cap.raised_on is not None and cap.raised_to is not None:
+            raises[place] = (cap.raised_on, cap.raised_to)
     return KeyPolicy(
         tenant_id=tenant.pk,
         key_id=key.pk,
@@ -125,6 +134,7 @@ def _policy_of(found: FoundKey) -> KeyPolicy:
         default_output_limit=key.default_output_limit or tenant.default_output_limit,
         least_output_limit=tenant.least_output_limit,
         caps=caps,
+        raises=raises,
         ciphertexts=dict(tenant.provider_credentials.values_list("provider", "ciphertext")),
     )
 

@@ -289,6 +289,25 @@ def test_without_redis_the_old_cap_holds_and_the_cell_says_so(own_valkey: Valkey
     assert caps(fernhill.keys["staging"]) == {"month": (50, True)}
 
 
+def test_a_daily_cap_is_raised_for_today_alone(owner: Client, fernhill: Fernhill) -> None:
+    key = fernhill.keys["nightly-batch"]
+    page = owner.get(f"{fernhill.home}keys/{key.pk}/")
+    assert f'href="{fernhill.home}keys/{key.pk}/raise/"' in page.content.decode()
+    address = f"{fernhill.home}keys/{key.pk}/raise/"
+    assert "From midnight UTC $15.00 holds again, by itself." in text(owner.get(address))
+    wrong = owner.post(address, {"amount": "12"})
+    assert text(wrong).count("Enter more than the $15.00 that holds today.") == 2
+    assert title(wrong).startswith("Error: ") and 'value="12"' in wrong.content.decode()
+    done = owner.post(address, {"amount": "25"}, follow=True)
+    assert "Raised to $25.00 for today. From midnight UTC $15.00 holds again." in text(done)
+    assert "$25.00" in text(owner.get(f"{fernhill.home}keys/"))
+    assert caps(key)["day"] == (15, True)
+    opened = owner.get(cap_at(fernhill, "nightly-batch", "day"), headers={"HX-Request": "true"})
+    assert b'value="15.00"' in opened.content  # saving it as it stands must not make the raise last
+    without = owner.get(f"{fernhill.home}keys/{fernhill.keys['analytics'].pk}/raise/")
+    assert without.status_code == 302
+
+
 # --- One key ---------------------------------------------------------------------------------------------------------
 
 

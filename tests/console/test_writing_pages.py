@@ -51,6 +51,7 @@ KEY_PAGES = {
     "key-blocked": "keys/{nightly-batch}/",
     "key-no-cap": "keys/{analytics}/",
     "key-cap": "keys/{staging}/cap/month/",
+    "key-raise": "keys/{nightly-batch}/raise/",
     "key-edit": "keys/{dev-team}/edit/",
     "key-rotate": "keys/{support-bot}/rotate/",
     "key-revoke": "keys/{staging}/revoke/",

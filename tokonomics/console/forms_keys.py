@@ -81,6 +81,12 @@ class CapForm(ConsoleForm):
     amount = AmountField(what="the cap", required=False)
 
 
+class RaiseForm(ConsoleForm):
+    """More on this day alone."""
+
+    amount = AmountField(label="Cap of today", what="the cap of today")
+
+
 class RotateForm(ConsoleForm):
     overlap = forms.ChoiceField(
         label="The old secret",

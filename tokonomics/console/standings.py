@@ -151,6 +151,7 @@ class Snapshot:
         last_ms = self._last_spent_refusals.get((place.scope, place.key_id or place.mode, str(place.window.kind)), 0)
         if last_ms > max(cap.updated_at.timestamp(), place.window.start) * 1000:
             return True
+        cap = cap.in_window(place.window)
         little = (cap.amount - standing.spent) * LITTLE_LEFT < cap.amount
         return little and self._was_refused_at(cap, place.window)
 

@@ -19,6 +19,7 @@ urlpatterns = [
     path("keys/<slug:key_id>/", views_key.page, name="key"),
     path("keys/<slug:key_id>/row/", views_keys.row, name="key_row"),
     re_path(r"^keys/(?P<key_id>\w+)/cap/(?P<window>month|day)/$", views_keys.cap, name="key_cap"),
+    path("keys/<slug:key_id>/raise/", views_key_changes.raise_today, name="key_raise"),
     path("keys/<slug:key_id>/edit/", views_key_changes.edit, name="key_edit"),
     path("keys/<slug:key_id>/rotate/", views_key_changes.rotate, name="key_rotate"),
     path("keys/<slug:key_id>/stop-old/", views_key_changes.stop_old, name="key_stop_old"),

@@ -107,8 +107,16 @@ def _part(key: ApiKey, reading: Reading, seen: Snapshot) -> WindowPart:
         amount=show.spent(reading.spent),
         meter=meter(reading, Size.INLINE, label=label, ident=f"meter-{window}"),
         figures=figures(reading),
-        note=words_keys.company_first(reading.cap, seen.month(key.mode)),
+        note=_raised(key, reading, seen) or words_keys.company_first(reading.cap, seen.month(key.mode)),
     )
+
+
+def _raised(key: ApiKey, reading: Reading, seen: Snapshot) -> str:
+    """That today's cap is not the usual one."""
+    cap = seen.cap_of(Place(reading.window, key.mode, key.pk))
+    if cap is None or reading.cap is None or cap.amount == reading.cap:
+        return ""
+    return words_keys.raised(reading.cap, cap.amount)
 
 
 def _old_secrets(key: ApiKey, now: datetime) -> list[str]:

@@ -8,19 +8,21 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
+from budgets.services import raise_for_today
+from budgets.windows import WindowKind
 from tenants import services
 from tenants.errors import Conflict, KeyNotActive, PolicyUnavailable, TenantError
 from tenants.models import ApiKey
 from tenants.roles import Action
-from tokonomics.console import access, keyring, once, words
+from tokonomics.console import access, keyring, once, words, words_keys
 from tokonomics.console import presentation as show
 from tokonomics.console.access import TenantRequest
 from tokonomics.console.forms import sent
-from tokonomics.console.forms_keys import ChangeKeyForm, RevokeForm, RotateForm
-from tokonomics.console.key_changes import change_key
+from tokonomics.console.forms_keys import ChangeKeyForm, RaiseForm, RevokeForm, RotateForm
+from tokonomics.console.key_changes import caps_of, change_key
 from tokonomics.console.standings import Snapshot
 from tokonomics.console.views_key import key_of
-from tokonomics.console.views_keys import viewer_of
+from tokonomics.console.views_keys import TO_CAP, viewer_of
 
 TO_CHANGE = "change keys that others made"
 
@@ -51,6 +53,31 @@ def edit(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
             return redirect(_address(request, key))
     context = {"key": key, "form": form, "viewer": viewer}
     return access.show(request, "console/key_edit.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@access.page("keys", needs=Action.MANAGE_KEYS, to=TO_CAP)
+def raise_today(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
+    """More for this day; from midnight the daily cap holds again."""
+    key = changeable(request, key_id)
+    cap = caps_of(key).get(WindowKind.DAY)
+    if key.revoked_at is not None or cap is None:
+        return redirect(_address(request, key))
+    day = Snapshot.take(request.tenant, [key]).key(key).day
+    form = RaiseForm(sent(request))
+    if request.method == "POST" and form.is_valid():
+        amount: int = form.cleaned_data["amount"]
+        try:
+            raise_for_today(tenant=request.tenant, key_id=key.pk, amount=amount, actor=access.actor(request))
+        except PolicyUnavailable:
+            form.add_error("amount", words.save_failed(day.cap))
+        except TenantError as error:
+            form.refuse(error)
+        else:
+            messages.success(request, words_keys.raised(amount, cap.amount))
+            return redirect(f"{_address(request, key)}#w-day")
+    context = {"key": key, "form": form, "day": day, "cap": cap}
+    return access.show(request, "console/key_raise.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

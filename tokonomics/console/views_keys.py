@@ -162,7 +162,8 @@ def cap(request: TenantRequest, slug: str, key_id: str, window: str) -> HttpResp
     seen = Snapshot.take(request.tenant, [key])
     standing = seen.key(key)
     reading = standing.month if window == WindowKind.MONTH else standing.day
-    form = CapForm(sent(request), initial={"amount": reading.cap})
+    usual = Cap.objects.filter(api_key=key, window=window).first()
+    form = CapForm(sent(request), initial={"amount": usual.amount if usual else None})
     question = None
     if request.method == "POST" and form.is_valid():
         amount: int | None = form.cleaned_data["amount"]

@@ -61,6 +61,10 @@ def cap_saved(name: str, window: str, amount: int | None) -> str:
     return f"Saved. “{name}” may spend {show.cap(amount)} a {each} from the next request."
 
 
+def raised(amount: int, usual: int) -> str:
+    return f"Raised to {show.cap(amount)} for today. From midnight UTC {show.cap(usual)} holds again."
+
+
 def cap_below_spend(reading: Reading, amount: int) -> words.Question:
     until = show.day(reading.resets) if reading.is_month else f"{show.clock(reading.resets)} UTC"
     return words.Question(
