@@ -66,7 +66,8 @@ def test_tries_go_on_for_a_day_ever_slower_and_then_the_channel_says_so(
             waits.append(seconds_to_go(queued))
             passed = timedelta(seconds=waits[-1])
             Delivery.objects.update(due_at=timezone.now(), queued_at=queued.queued_at - passed)
-    assert waits == sorted(waits) and len(waits) >= 9
+    # Each is jittered by a third either way, so that two of like length may change places.
+    assert all(later > earlier / 2 for earlier, later in zip(waits, waits[1:], strict=False)) and len(waits) >= 9
     assert 14 * 3600 < sum(waits) < 24 * 3600
     channel = AlertChannel.objects.get()
     assert "503 not now" in channel.problem and f"Tried {len(waits) + 1} times." in channel.problem
