@@ -1,6 +1,7 @@
 """How a try ends: arrived, tried again in time, or given up for good with a reason on the channel."""
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ def test_tries_go_on_for_a_day_ever_slower_and_then_the_channel_says_so(
             passed = timedelta(seconds=waits[-1])
             Delivery.objects.update(due_at=timezone.now(), queued_at=queued.queued_at - passed)
     # Each is jittered by a third either way, so that two of like length may change places.
-    assert all(later > earlier / 2 for earlier, later in zip(waits, waits[1:], strict=False)) and len(waits) >= 9
+    assert all(later > earlier / 2 for earlier, later in pairwise(waits)) and len(waits) >= 9
     assert 14 * 3600 < sum(waits) < 24 * 3600
     channel = AlertChannel.objects.get()
     assert "503 not now" in channel.problem and f"Tried {len(waits) + 1} times." in channel.problem
