@@ -95,9 +95,9 @@ def _certain(info: ModelInfo, name: str) -> bool:
     if "-search-" in name:
         return False  # these search the web unasked, for fees that the usage does not name
     if name.startswith("ft:"):
-        return any(name.startswith(each) and _FINE_TUNED.fullmatch(name[len(each):]) for each in _names(info))
+        return any(name.startswith(each) and _FINE_TUNED.fullmatch(name[len(each) :]) for each in _names(info))
     return any(
-        name == each or (name.startswith(each) and _SAME_MODEL.fullmatch(name[len(each):])) for each in _names(info)
+        name == each or (name.startswith(each) and _SAME_MODEL.fullmatch(name[len(each) :])) for each in _names(info)
     )
 
 

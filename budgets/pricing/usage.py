@@ -28,8 +28,12 @@ class Usage:
     @property
     def total_input_tokens(self) -> int:
         return (
-            self.input_tokens + self.cache_read_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
-            + self.audio_input_tokens + self.audio_cache_read_tokens
+            self.input_tokens
+            + self.cache_read_tokens
+            + self.cache_write_5m_tokens
+            + self.cache_write_1h_tokens
+            + self.audio_input_tokens
+            + self.audio_cache_read_tokens
         )
 
     @property
