@@ -8,7 +8,7 @@ import pytest
 
 from tests.stack.conftest import DRAIN, Rough
 from tests.support.bills import PRICES
-from tests.support.dialects import Dialect, Recording
+from tests.support.dialects import ANTHROPIC, BOTH, OPENAI, Dialect, Recording
 from tests.support.office import Company
 from tests.support.processes import wait_until
 from tests.support.provider import GATE, Behaviour, Chunk
@@ -22,7 +22,16 @@ POINTS = {
     "after one chunk": 1,
     "after five": 5,
 }
-WAYS = ["close", "reset", "half_close"]
+# Where, how, and in which dialect. Closing everywhere; the other ways at one point each.
+LEAVINGS = [
+    *((point, "close", dialect) for point in POINTS for dialect in BOTH),
+    *(
+        (point, way, OPENAI)
+        for point in ("before the provider answers", "after one chunk")
+        for way in ("reset", "half_close")
+    ),
+]
+PLAIN = [("close", OPENAI), ("reset", ANTHROPIC), ("half_close", OPENAI)]
 NOTICED = 0.3  # seconds, for the worker to see it; if it takes longer, the proof is a weaker one, not a false one
 
 
@@ -44,11 +53,11 @@ def leave_at(point: int, way: str, wire: Wire, recording: Recording) -> None:
     getattr(wire, way)()
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("point", POINTS.values(), ids=POINTS.keys())
+@pytest.mark.parametrize(("where", "way", "dialect"), LEAVINGS, ids=str)
 def test_a_stream_that_its_client_leaves_is_settled_at_its_real_cost(
-    stack: ProductStack, company: Company, dialect: Dialect, point: int, way: str
+    stack: ProductStack, company: Company, dialect: Dialect, where: str, way: str
 ) -> None:
+    point = POINTS[where]
     recording = dialect.record("output=30", stream=True)
     stack.provider.gate.clear()
     stack.provider.script(lambda _request: stopping_at(point, recording))
@@ -66,7 +75,7 @@ def test_a_stream_that_its_client_leaves_is_settled_at_its_real_cost(
     wire.close()
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("way", "dialect"), PLAIN, ids=str)
 def test_a_plain_request_that_its_client_leaves_is_settled_at_its_real_cost(
     stack: ProductStack, company: Company, dialect: Dialect, way: str
 ) -> None:
@@ -121,7 +130,7 @@ def wait_until_blocked(stack: ProductStack) -> int:
     return seen[-1]
 
 
-@pytest.mark.parametrize("way", ["close", "reset"])
+@pytest.mark.parametrize(("way", "dialect"), PLAIN[:2], ids=str)
 def test_a_client_that_leaves_while_a_send_to_it_is_blocked(
     stack: ProductStack, company: Company, dialect: Dialect, way: str
 ) -> None:
@@ -139,9 +148,8 @@ def test_a_client_that_leaves_while_a_send_to_it_is_blocked(
     assert not stack.provider.requests[0].client_closed_early
 
 
-def test_a_slow_client_holds_the_provider_back_instead_of_filling_memory(
-    stack: ProductStack, company: Company, dialect: Dialect
-) -> None:
+def test_a_slow_client_holds_the_provider_back_instead_of_filling_memory(stack: ProductStack, company: Company) -> None:
+    dialect = OPENAI
     flood = Flood(dialect.record("output=30", stream=True))
     stack.provider.script(lambda _request: flood.behaviour())
     with Wire(stack.base_url, receive_buffer=4096) as wire:
@@ -158,7 +166,11 @@ def test_a_slow_client_holds_the_provider_back_instead_of_filling_memory(
 # --- Past the bound --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("point", [0, 1, 5], ids=["before the first chunk", "after one chunk", "after five"])
+@pytest.mark.parametrize(
+    ("point", "dialect"),
+    [(0, OPENAI), (1, ANTHROPIC), (5, OPENAI)],
+    ids=["before the first chunk", "after one", "after five"],
+)
 def test_a_provider_that_does_not_end_is_left_and_the_hold_charged(rough: Rough, dialect: Dialect, point: int) -> None:
     """Listened to for DRAIN seconds, no longer."""
     company = rough.office.company()

@@ -139,7 +139,7 @@ def test_a_connection_that_the_provider_closed_in_between_is_replaced_unnoticed(
 # --- Silence ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize(("dialect", "stream"), [(OPENAI, False), (ANTHROPIC, True)], ids=str)
 def test_a_provider_that_never_answers(rough: Rough, company: Company, dialect: Dialect, stream: bool) -> None:
     rough.provider.script([Behaviour(never_answer=True)])
     started = time.monotonic()
@@ -150,7 +150,8 @@ def test_a_provider_that_never_answers(rough: Rough, company: Company, dialect: 
     assert rough.provider.requests[0].client_closed_early
 
 
-def test_a_provider_that_falls_silent_in_a_body(rough: Rough, company: Company, dialect: Dialect) -> None:
+def test_a_provider_that_falls_silent_in_a_body(rough: Rough, company: Company) -> None:
+    dialect = ANTHROPIC
     recording = dialect.record("output=9")
     rough.provider.script(
         [recording.behaviour(recording.body[:-5], content_length=len(recording.body), after=After.HANG)]
@@ -171,8 +172,9 @@ def test_a_provider_that_falls_silent_in_a_stream(rough: Rough, company: Company
     assert_at_hold(company, "cut")
 
 
-def test_a_stream_that_only_crawls_is_not_taken_for_silence(rough: Rough, company: Company, dialect: Dialect) -> None:
+def test_a_stream_that_only_crawls_is_not_taken_for_silence(rough: Rough, company: Company) -> None:
     """A heartbeat now and then keeps it alive for longer than IDLE."""
+    dialect = OPENAI
     recording = dialect.record("output=2", stream=True)
     first, *rest = recording.events
     beats = [b": beat\n\n"] * 3

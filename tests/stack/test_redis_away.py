@@ -120,17 +120,11 @@ def crash(rough: Rough) -> None:
     rough.valkey.kill()
 
 
-def stop(rough: Rough) -> None:
-    rough.valkey.stop()
-
-
 def start(rough: Rough) -> None:
     rough.valkey.start()
 
 
-@pytest.mark.parametrize(
-    ("away", "back"), [(freeze, thaw), (crash, start), (stop, start)], ids=["frozen", "crashed", "stopped"]
-)
+@pytest.mark.parametrize(("away", "back"), [(freeze, thaw), (crash, start)], ids=["frozen", "crashed"])
 def test_while_redis_is_away_nothing_passes_and_afterwards_the_cap_holds_as_before(
     rough: Rough, workers: list[Wire], away: Accident, back: Accident
 ) -> None:
@@ -165,8 +159,11 @@ def lose_the_disk(rough: Rough) -> None:
     rough.valkey.start()
 
 
-@pytest.mark.parametrize("drained", [True, False], ids=["after the drain", "before the drain"])
-@pytest.mark.parametrize("forget", [flush, lose_the_disk])
+@pytest.mark.parametrize(
+    ("forget", "drained"),
+    [(flush, True), (flush, False), (lose_the_disk, False)],
+    ids=["flushed after the drain", "flushed before the drain", "disk lost before the drain"],
+)
 def test_a_store_that_forgot_everything_is_told_what_was_spent(
     rough: Rough, workers: list[Wire], forget: Accident, drained: bool
 ) -> None:
@@ -321,7 +318,7 @@ def test_a_flushed_store_holds_for_what_is_still_in_flight(rough: Rough, workers
 def test_a_storm_through_which_everything_is_forgotten_stays_below_the_cap(rough: Rough) -> None:
     """Streams are held for, answers come in, the store is emptied, the storm goes on: the provider bills no more."""
     hold, cost = steady(rough)
-    room = 20
+    room = 8
     company = rough.office.company(cap=f"0.{room * hold:09d}")
     recording = OPENAI.record("output=50", stream=True)
     flushed = threading.Event()
@@ -334,7 +331,7 @@ def test_a_storm_through_which_everything_is_forgotten_stays_below_the_cap(rough
 
     rough.provider.record.reset()
     rough.provider.script(lambda _request: replace(recording.behaviour(by_chunk=False), body=slow()))
-    wires = [Wire(rough.base_url) for _ in range(24)]
+    wires = [Wire(rough.base_url) for _ in range(12)]
     pids = rough.stack.worker_pids()
     assert {serving_pid(wire, pids) for wire in wires} == set(pids)
 
