@@ -136,7 +136,7 @@ def of_cap(
         window_start=window.start,
         reset_at=window.end,
         now=now,
-        limit=cap.amount if limit is None else limit,
+        limit=limit if limit is not None else standing.cap if standing.cap is not None else cap.amount,
         spent=standing.spent if spent is None else spent,
         held=standing.held,
         hard=cap.hard,

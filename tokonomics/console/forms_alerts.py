@@ -54,7 +54,7 @@ class RuleForm(ConsoleForm):
 
     percent = forms.CharField(
         label="Percentage",
-        max_length=5,
+        max_length=20,
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
         error_messages={"required": "Enter a percentage from 1 to 1,000, without decimals."},
     )
