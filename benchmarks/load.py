@@ -183,15 +183,14 @@ def quantiles(values: list[float], scale: float) -> dict[str, float]:
 
 async def measure(tally: Tally, requests: Requests) -> float:
     """Wait out the warm-up and the measured time; the seconds really measured. Says `begin` and `end` on stderr."""
-    loop = asyncio.get_running_loop()
-    patience = loop.time() + MOST_WARM_UP
+    patience = time.monotonic() + MOST_WARM_UP
     await asyncio.sleep(tally.plan.warm_up)
-    while tally.plan.every_key_first and not requests.all_used and loop.time() < patience:  # noqa: ASYNC110
+    while tally.plan.every_key_first and not requests.all_used and time.monotonic() < patience:  # noqa: ASYNC110
         await asyncio.sleep(0.1)
-    tally.counting, started = True, loop.time()
+    tally.counting, started = True, time.monotonic()
     print("begin", file=sys.stderr, flush=True)
     await asyncio.sleep(tally.plan.seconds)
-    tally.counting, ended = False, loop.time()
+    tally.counting, ended = False, time.monotonic()
     print("end", file=sys.stderr, flush=True)
     return ended - started
 
@@ -202,7 +201,7 @@ async def closed(plan: Plan) -> Result:
     reconnecting: set[asyncio.Task[None]] = set()
 
     def finished(client: Client, status: int, first: bytes) -> None:
-        now = loop.time()
+        now = time.monotonic()
         tally.note(status, first, now - client.since)
         if stopped.is_set():
             return
@@ -214,7 +213,7 @@ async def closed(plan: Plan) -> Result:
 
     async def begin() -> None:
         _, client = await loop.create_connection(lambda: Client(finished), "127.0.0.1", plan.port)
-        client.since = loop.time()
+        client.since = time.monotonic()
         client.send(requests.next())
 
     for _ in range(plan.connections):
@@ -232,7 +231,7 @@ async def open_loop(plan: Plan) -> Result:
     reconnecting: set[asyncio.Task[None]] = set()
 
     def finished(client: Client, status: int, first: bytes) -> None:
-        tally.note(status, first, loop.time() - client.since)
+        tally.note(status, first, time.monotonic() - client.since)
         if client.transport.is_closing():
             reconnecting.add(loop.create_task(connect()))
         elif waiting:
@@ -248,9 +247,9 @@ async def open_loop(plan: Plan) -> Result:
     for _ in range(plan.connections):
         await connect()
     measuring = loop.create_task(measure(tally, requests))
-    due = loop.time()
+    due = time.monotonic()
     while not measuring.done():
-        while due <= loop.time():
+        while due <= time.monotonic():
             if idle:
                 client = idle.popleft()
                 client.since = due
@@ -259,7 +258,7 @@ async def open_loop(plan: Plan) -> Result:
                 waiting.append(due)
                 tally.result.late_starts += 1
             due += 1 / plan.rate
-        await asyncio.sleep(max(0.0, due - loop.time()))
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
     return tally.close(measuring.result())
 
 
@@ -281,14 +280,14 @@ async def paced(plan: Plan) -> Result:
                 gaps.append(((now - last[1]) - (written - last[0])) / 1e9)
 
     def finished(client: Client, status: int, first: bytes) -> None:
-        tally.note(status, first, loop.time() - client.since)
+        tally.note(status, first, time.monotonic() - client.since)
         if not stopped.is_set() and not client.transport.is_closing():
-            client.since = loop.time()
+            client.since = time.monotonic()
             client.send(requests.next())
 
     for number in range(plan.connections):
         _, client = await loop.create_connection(lambda: Client(finished, on_stamp), "127.0.0.1", plan.port)
-        client.since = loop.time()
+        client.since = time.monotonic()
         client.send(requests.next())
         if number % 10 == 9:
             await asyncio.sleep(0.02)  # not all at once: their chunks then come spread over time, as in life

@@ -8,6 +8,7 @@ confirmed against that version before it is given.
 import asyncio
 import logging
 import random
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -228,7 +229,7 @@ class Admission:
         attempts = 0
         while True:
             windows = self._ledger.windows()
-            asked = loop.time()
+            asked = time.monotonic()
             try:
                 reservation = await self._ledger.reserve(
                     request,
@@ -266,7 +267,7 @@ class Admission:
                 self._inflight.disown(caller.tenant_id, hold, b"")
                 raise
             else:
-                metrics.numbers.reserve.observe(loop.time() - asked)
+                metrics.numbers.reserve.observe(time.monotonic() - asked)
                 self._inflight.opened(reservation)
                 return reservation
             attempts += 1
