@@ -460,6 +460,9 @@ def test_a_member_changes_the_keys_that_they_made_and_no_other(member: Client, f
 def test_a_members_caps_are_the_admins_to_change(member: Client, fernhill: Fernhill) -> None:
     own = made(member, fernhill, name="mine", month_cap="5")
     assert member.post(f"{fernhill.home}keys/{own.pk}/cap/month/", {"amount": "500"}).status_code == 403
+    for path in ("raise", "pause", "resume"):  # what an alert has paused, its maker does not undo
+        assert member.post(f"{fernhill.home}keys/{own.pk}/{path}/", {"amount": "500"}).status_code == 403
+    assert "Pause" not in text(member.get(f"{fernhill.home}keys/{own.pk}/"))
     address = f"{fernhill.home}keys/{own.pk}/edit/"
     form = fields(member.get(address))
     assert not {"month_cap", "day_cap", "hard"} & set(form)

@@ -121,13 +121,13 @@ def stop_old(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
 
 
 @require_POST
-@access.page("keys", needs=Action.MANAGE_OWN_KEYS, to="change keys")
+@access.page("keys", needs=Action.MANAGE_KEYS, to="pause and resume keys")
 def pause(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
     return _turn(request, changeable(request, key_id), services.pause_api_key, "Paused. Its next request is refused.")
 
 
 @require_POST
-@access.page("keys", needs=Action.MANAGE_OWN_KEYS, to="change keys")
+@access.page("keys", needs=Action.MANAGE_KEYS, to="pause and resume keys")
 def resume(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
     return _turn(
         request, changeable(request, key_id), services.resume_api_key, "Resumed. It works from the next request."

@@ -5,7 +5,7 @@ from tokonomics.console import words
 from tokonomics.console.reading import Reading
 
 TO_BUDGET, TO_SETTINGS, TO_TOKENS = "change the budget", "change the settings", "manage tokens"
-WHO_HEARS = "Who hears of which step is in the alert rules."
+WHO_HEARS = "Steps, and who hears of them, are set under"
 
 
 def saved(amount: int, *, hard: bool) -> str:
