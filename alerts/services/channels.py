@@ -89,6 +89,22 @@ def rotate_secret(*, tenant: Tenant, channel_id: str, actor: Actor, overlap: tim
     return NewChannel(channel, secret)
 
 
+def reencrypt_channels() -> int:
+    """All targets and secrets under the newest key, so that an older one can be taken away; how many channels.
+
+    Raises EncryptionUnavailable.
+    """
+    columns = ["target_ciphertext", "secret_ciphertext", "old_secret_ciphertext"]
+    with transaction.atomic():
+        kept = list(AlertChannel.objects.select_for_update(no_key=True))
+        for channel in kept:
+            for column in columns:
+                if ciphertext := getattr(channel, column):
+                    setattr(channel, column, crypto.reencrypt(ciphertext))
+        AlertChannel.objects.bulk_update(kept, columns)
+    return len(kept)
+
+
 def unsubscribe(*, recipient: EmailRecipient) -> None:
     """The reader's own wish, by the link in a mail: for every e-mail channel of the company that has the address."""
     mine = EmailRecipient.objects.filter(channel__tenant=recipient.channel.tenant, email=recipient.email)

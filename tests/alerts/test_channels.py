@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
+from django.core.management import call_command
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
@@ -114,6 +116,19 @@ def test_targets_and_secrets_are_encrypted_at_rest(house: House, receiver: Recei
     assert made.secret not in str(row) and crypto.decrypt(row["secret_ciphertext"]) == made.secret
     slack_row = str(AlertChannel.objects.filter(pk=slack.pk).values().get())
     assert "/services/T0" not in slack_row and slack.shown.endswith("…XXXX")
+
+
+def test_reencrypting_lets_an_old_key_be_taken_away(house: House, receiver: Receiver, settings: Any) -> None:
+    made = house.channel("webhook", receiver.url)
+    services.rotate_secret(tenant=house.tenant, channel_id=made.channel.pk, actor=BY)
+    new = Fernet.generate_key().decode()
+    settings.ENCRYPTION_KEYS = [new, *settings.ENCRYPTION_KEYS]
+    call_command("reencrypt_credentials")
+    settings.ENCRYPTION_KEYS = [new]
+    (sent,) = services.send_test(tenant=house.tenant, channel_id=made.channel.pk, actor=BY)
+    assert sent.state == "delivered"
+    heard = receiver.received[-1]
+    assert Webhook(made.secret).verify(heard.body, heard.headers)
 
 
 # --- Slack, Discord, Teams, PagerDuty --------------------------------------------------------------------------------
