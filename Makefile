@@ -34,11 +34,13 @@ bench: dev bench-peers
 
 # Each in an environment of its own; what cannot be installed is left out of the tables.
 PEERS := .cache/bench
+# On Node 18 and later the headers of a fetched reply cannot be changed, which its streams do: it gets a copy to change.
+PATCH_PORTKEY := sed -i 's/,this\.updateHeaders(i,n\.cacheStatus,o)/,i=new Response(i.body,i)&/' $(PEERS)/portkey/node_modules/@portkey-ai/gateway/build/start-server.js
 bench-peers:
 	@command -v nginx >/dev/null || apt-get install -qq -y --no-install-recommends nginx-light >/dev/null || echo "nginx is left out"
 	@test -e $(PEERS)/hardcap/.done || { $(PYTHON) -m venv $(PEERS)/hardcap && $(PEERS)/hardcap/bin/pip install --quiet hardcap==0.1.0 && touch $(PEERS)/hardcap/.done; } || echo "hardcap is left out"
 	@test -e $(PEERS)/litellm/.done || { $(PYTHON) -m venv $(PEERS)/litellm && $(PEERS)/litellm/bin/pip install --quiet 'litellm[proxy]==1.106.2' && touch $(PEERS)/litellm/.done; } || echo "LiteLLM is left out"
-	@test -e $(PEERS)/portkey/.done || { mkdir -p $(PEERS)/portkey && npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(PEERS)/portkey @portkey-ai/gateway@1.15.2 && touch $(PEERS)/portkey/.done; } || echo "Portkey is left out"
+	@test -e $(PEERS)/portkey/.done || { mkdir -p $(PEERS)/portkey && npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(PEERS)/portkey @portkey-ai/gateway@1.15.2 && $(PATCH_PORTKEY) && touch $(PEERS)/portkey/.done; } || echo "Portkey is left out"
 
 # --- What they need, made once and again when the lock changes ----------------------------------------------------------
 venv: $(VENV)/.installed

@@ -1,6 +1,7 @@
 """/metrics: what all web processes have done, for those who may see it, and nothing that a client or tenant named."""
 
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -123,6 +124,14 @@ def test_only_this_machine_or_who_has_the_token_is_answered(
     answer = Client().get("/metrics", headers=headers, REMOTE_ADDR=address)
     assert answer.status_code == status
     assert (b"tokonomics_build_info" in answer.content) is (status == 200)
+
+
+@pytest.mark.django_db
+def test_every_metric_is_documented_and_every_documented_one_exists(folder: Path) -> None:
+    text = Client().get("/metrics", REMOTE_ADDR="127.0.0.1").content.decode()
+    told = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    assert set(re.findall(r"^\| `(tokonomics_\w+)` \|", page, re.MULTILINE)) == told
 
 
 # --- On the running product ------------------------------------------------------------------------------------------
