@@ -28,7 +28,7 @@ class Table:
         heads = ["", *[head for head, _ in scenario.columns]]
         done = {title: series for title, series in found.items() if series.rounds}
         rows = [[title, *[cell(series, done) for _, cell in scenario.columns]] for title, series in done.items()]
-        notes = [f"{title}: {series.failure}" for title, series in found.items() if series.failure]
+        notes = [f"{title}: {series.failure.splitlines()[0]}" for title, series in found.items() if series.failure]
         return cls(scenario.title, scenario.about, heads, rows, conditions, notes)
 
     def text(self) -> str:
