@@ -15,6 +15,7 @@ FOLDERS = ["alerts", "api", "budgets", "tenants"]
 # A test's thread that ends without closing its connection matters to nobody, and psycopg says so.
 LEFT_OPEN = "ignore:<psycopg.Connection:ResourceWarning"
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", LEFT_OPEN]
+PYTEST += ["--ignore-glob=*/test_pages.py"]
 PYTEST += ["--ignore-glob=*/test_fuzz.py"]  # they ask about input, not about the database, and take long
 
 

@@ -1,4 +1,4 @@
-"""`manage.py reencrypt_credentials`, with what alerts keep: this app stands before tenants, so its command is the one."""
+"""`manage.py reencrypt_credentials` with what alerts keep: this app stands before tenants, so it is this one."""
 
 from typing import Any
 
