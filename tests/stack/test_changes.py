@@ -144,6 +144,17 @@ def apply(company: Company, order: tuple[str, dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+def test_the_first_request_after_a_change_obeys_it(company: Company, workers: dict[int, Wire], change: Change) -> None:
+    """Nobody asks meanwhile, so that nobody can have met the fence: the version alone tells."""
+    request = OPENAI.request(company.key, output=20)
+    for order in change.prepare:
+        apply(company, order)
+    assert [outcome(wire, request) for wire in workers.values()] == [change.before] * 2
+    apply(company, change.make)
+    assert [outcome(wire, request) for wire in workers.values()] == [change.after] * 2
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_every_request_that_starts_after_the_change_obeys_it(
     company: Company, workers: dict[int, Wire], change: Change
 ) -> None:
