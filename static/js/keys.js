@@ -22,6 +22,24 @@
     if (cell) hint(cell);
   });
 
+  // The table is looked at again every five seconds; not while somebody is in it, and not in a tab that nobody sees.
+  const blocked = () => new Map([...document.querySelectorAll(".keys tbody tr")].filter((row) => row.querySelector(".chip-wall")).map((row) => [row.id, `${row.querySelector(".name").textContent}: ${row.querySelector(".chip-wall").textContent}`]));
+  let before = new Map();
+  const isLook = (event) => event.detail.elt.matches("[data-keys-now]");
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (!isLook(event)) return;
+    const table = event.detail.elt;
+    if (document.hidden || table.contains(document.activeElement) || table.querySelector("[data-cap-edit]") || table.matches(":hover")) event.preventDefault();
+    before = blocked();
+  });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (!event.target.matches("[data-keys-now]")) return;
+    const search = document.querySelector("[data-key-search]");
+    if (search) narrow(search);
+    const news = [...blocked()].filter(([id, said]) => before.get(id) !== said).map(([, said]) => said);
+    if (news.length) window.tokonomics.say(news.join(". "));
+  });
+
   /** `1,200.5` -> billionths of a dollar; null for what is no amount. Integers: no float comes near money. */
   function nanodollars(text) {
     const plain = text.replace(/[$,\s]/g, "");

@@ -73,7 +73,7 @@ def test_a_keys_events_lead_to_the_key(owner: Client, fernhill: Fernhill, by_own
     set_key_cap(tenant=fernhill.tenant, key_id=key.pk, window=WindowKind.MONTH, amount=None, actor=by_owner)
     first = rows(owner, fernhill)[0]
     assert (first.did, first.target, first.href) == (
-        *("took away", "staging, cap a month", f"{fernhill.home}keys/{key.pk}/"),
+        *("took away", "the cap a month of staging", f"{fernhill.home}keys/{key.pk}/"),
     )
     assert first.changes == (Change("amount", "$50.00", "none"),)
 
@@ -170,6 +170,11 @@ def test_another_companys_events_are_not_there(owner: Client, fernhill: Fernhill
     assert foreign is not None
     assert "bracken" not in owner.get(f"{fernhill.home}audit/").content.decode().lower()
     assert "bracken" not in owner.get(f"{fernhill.home}audit/?before={foreign.pk}").content.decode().lower()
+
+
+def test_changes_stand_in_one_order_whatever_order_the_database_keeps() -> None:
+    changes = {"hard": [True, False], "amount_usd": ["49.00", "60.00"]}
+    assert [change.field for change in audit_words.changed(changes)] == ["amount", "blocking"]
 
 
 def test_values_are_written_as_people_read_them() -> None:

@@ -226,6 +226,27 @@ def test_a_cap_is_edited_in_its_row_by_keyboard(browser: Browser, live_server: o
         assert visited.complaints == []
 
 
+def test_the_table_follows_what_is_spent_and_says_what_is_blocked(
+    browser: Browser, live_server: object, fernhill: Fernhill
+) -> None:
+    with screens.visit(browser, str(live_server)) as visited:
+        signed_in(visited, fernhill.owner)
+        page = visited.page
+        page.goto(visited.base + fernhill.home + "keys/")
+        fernhill.refuse("dev-team", window="month", message="Monthly spending limit for this key reached.", ago=0)
+        row = page.locator(f"#{fernhill.keys['dev-team'].pk}")
+        expect(row.get_by_text("Blocked")).to_be_visible(timeout=12_000)
+        expect(page.locator("#said")).to_have_text("dev-team: Blocked")
+        # Nothing moves under somebody who has opened a cell.
+        page.get_by_role("link", name="of $500.00: change the monthly cap of support-bot").click()
+        field = page.get_by_label("Monthly cap of support-bot in US dollars")
+        field.fill("123")
+        page.locator("h1").click()
+        page.wait_for_timeout(6_000)
+        expect(field).to_have_value("123")
+        assert visited.complaints == []
+
+
 def test_a_long_list_is_narrowed_as_one_types(browser: Browser, live_server: object, fernhill: Fernhill) -> None:
     for number in range(10):
         services.create_api_key(tenant=fernhill.tenant, name=f"zebra-{number}", actor=Actor.of_user(fernhill.owner))

@@ -86,9 +86,11 @@ def did(action: str, changes: Mapping[str, Any]) -> str:
 
 
 def target_said(action: str, target: str) -> str:
-    """`the budget a month`; what people named stays as it is."""
-    is_budget = action == "cap.changed" and target in ("budget a month", "test budget a month")
-    return f"the {target}" if is_budget else target
+    """`the budget a month`, `the cap a day of staging`; what people named stays as it is."""
+    if action != "cap.changed":
+        return target
+    name, _, what = target.rpartition(", ")
+    return f"the {what} of {name}" if name else f"the {target}"
 
 
 def _cap_did(changes: Mapping[str, Any]) -> str:
@@ -105,7 +107,8 @@ def _cap_did(changes: Mapping[str, Any]) -> str:
 
 def changed(changes: Mapping[str, Any]) -> Iterator[Change]:
     """What differs; of a cap whose blocking alone was turned, the amount too: it was turned off for that."""
-    for field, (before, after) in changes.items():
+    for field in sorted(changes, key=_place):
+        before, after = changes[field]
         if field in _ITSELF or (field == "hard" and after is None):
             continue
         name = FIELDS.get(field, field.replace("_", " "))
@@ -114,6 +117,11 @@ def changed(changes: Mapping[str, Any]) -> Iterator[Change]:
             yield Change(name, old, said(field, after), _note(field, before, after))
         elif field == "amount_usd":
             yield Change(name, "", said(field, after))
+
+
+def _place(field: str) -> tuple[int, str]:
+    """In one order everywhere: PostgreSQL keeps the names of a JSON object in an order of its own."""
+    return (list(FIELDS).index(field) if field in FIELDS else len(FIELDS), field)
 
 
 def _note(field: str, before: Any, after: Any) -> str:
