@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from django.db import connections
 from django.utils import timezone
 
@@ -100,6 +101,7 @@ def test_two_rules_that_lead_to_one_channel_make_one_delivery(house: House, rece
     assert told(receiver) == [50]
 
 
+@pytest.mark.fault("load: many at once on several workers", promises=("P7",))
 def test_fifty_parallel_requests_give_one_alert_a_threshold(
     house: House, receiver: Receiver, store: ValkeyServer
 ) -> None:
@@ -126,6 +128,7 @@ def test_fifty_parallel_requests_give_one_alert_a_threshold(
     assert len(said) == AlertEvent.objects.count() == Delivery.objects.filter(state="delivered").count()
 
 
+@pytest.mark.fault("Celery worker: several drain one company", promises=("P7",))
 def test_of_many_workers_one_takes_a_crossing_up(house: House, receiver: Receiver) -> None:
     house.rule(50, house.channel("webhook", receiver.url).channel)
     house.spend("60")
@@ -168,6 +171,7 @@ signal.pause()
 """
 
 
+@pytest.mark.fault("Celery worker: killed between claim and send", promises=("P7",))
 def test_a_worker_killed_between_claim_and_send_loses_nothing(house: House, receiver: Receiver) -> None:
     house.rule(50, house.channel("webhook", receiver.url).channel)
     house.spend("60")

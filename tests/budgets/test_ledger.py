@@ -99,6 +99,7 @@ async def journal(lane: Lane) -> list[dict[str, str]]:
 # --- P1: never above the cap -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("load: many at once on several workers", promises=("P1",))
 async def test_concurrent_reserves_never_exceed_the_cap(store: ValkeyServer, lane: Lane, ledger: Ledger) -> None:
     other = Lane(store.url, timeout=0.5)
     ledgers = [ledger, Ledger(other, "worker-2", lease_seconds=60)]
@@ -113,6 +114,7 @@ async def test_concurrent_reserves_never_exceed_the_cap(store: ValkeyServer, lan
     await other.aclose()
 
 
+@pytest.mark.fault("load: many at once on several workers", promises=("P1",))
 async def test_a_reserve_holds_on_every_counter_or_on_none(lane: Lane, ledger: Ledger) -> None:
     on = counters(ledger, tenant=10 * USD, key=5 * USD, day=USD)
     with pytest.raises(CapExceeded) as refusal:
@@ -177,6 +179,7 @@ async def test_a_settle_takes_the_hold_off_and_the_cost_on(lane: Lane, ledger: L
     assert await lane.command("ZCARD", keyspace.holds(TENANT)) == 0
 
 
+@pytest.mark.fault("Redis: a reply is lost", promises=("P3", "P6"))
 async def test_every_ending_is_idempotent_by_hold(lane: Lane, ledger: Ledger) -> None:
     granted = await reserve(ledger, USD)
     entry = await ledger.settle(granted, USD // 2, b"")
@@ -187,6 +190,7 @@ async def test_every_ending_is_idempotent_by_hold(lane: Lane, ledger: Ledger) ->
     assert len(await journal(lane)) == 1
 
 
+@pytest.mark.fault("Redis: a reply is lost", promises=("P1",))
 async def test_a_repeated_reserve_answers_as_the_first_did(lane: Lane, ledger: Ledger) -> None:
     first = await reserve(ledger, USD, 20 * USD, hold="req_same")
     again = await reserve(ledger, USD, 20 * USD, hold="req_same")
@@ -202,6 +206,7 @@ async def test_a_release_gives_the_hold_back_and_leaves_a_row_of_cost_nothing(la
     assert (entry["t"], entry["c"], entry["a"]) == ("settled", "0", str(USD))
 
 
+@pytest.mark.fault("Redis: a reply is lost", promises=("P4", "P6"))
 async def test_a_release_of_an_unknown_hold_stops_a_late_reserve(lane: Lane, ledger: Ledger) -> None:
     assert await ledger.release(TENANT, "req_late", b"") == ""
     with pytest.raises(HoldGone):
@@ -209,6 +214,7 @@ async def test_a_release_of_an_unknown_hold_stops_a_late_reserve(lane: Lane, led
     assert await journal(lane) == []
 
 
+@pytest.mark.fault("provider: bills more than was held", promises=("P3",))
 async def test_a_cost_above_the_hold_is_recorded_not_refused(lane: Lane, ledger: Ledger) -> None:
     granted = await reserve(ledger, USD)
     await ledger.settle(granted, 12 * USD, b"")
@@ -229,6 +235,7 @@ async def test_a_settle_of_a_hold_nobody_knows_is_refused_unless_adopted(lane: L
 # --- Leases ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("web worker: killed", promises=("P1", "P3"))
 async def test_a_hold_whose_lease_ended_is_charged_by_the_next_reserve(lane: Lane) -> None:
     short = Ledger(lane, "worker-dies", lease_seconds=0)
     lost = await reserve(short, USD)
@@ -240,6 +247,7 @@ async def test_a_hold_whose_lease_ended_is_charged_by_the_next_reserve(lane: Lan
     assert (entry["t"], entry["h"], entry["c"]) == ("lapsed", lost.id, str(USD))
 
 
+@pytest.mark.fault("web worker: paused past its lease", promises=("P3",))
 @pytest.mark.parametrize(("late", "spent_after"), [("settle", USD // 5), ("release", 0)])
 async def test_a_late_ending_corrects_what_the_lease_charged(lane: Lane, late: str, spent_after: int) -> None:
     short = Ledger(lane, "worker-slow", lease_seconds=0)
@@ -273,6 +281,7 @@ async def test_extending_an_ended_hold_says_gone(ledger: Ledger) -> None:
         await ledger.extend(granted, least=1, most=1)
 
 
+@pytest.mark.fault("Redis: a reply is lost", promises=("P1",))
 async def test_a_repeated_extension_adds_nothing_again(lane: Lane, ledger: Ledger) -> None:
     granted = await reserve(ledger, USD)
     await ledger.extend(granted, least=USD, most=USD)
@@ -281,6 +290,7 @@ async def test_a_repeated_extension_adds_nothing_again(lane: Lane, ledger: Ledge
     assert await state(lane, granted.counters[0]) == (0, 2 * USD)
 
 
+@pytest.mark.fault("Redis: restarted", promises=("P3",))
 async def test_leases_are_not_ended_on_counters_of_another_server(lane: Lane) -> None:
     short = Ledger(lane, "worker-dies", lease_seconds=0)
     lost = await reserve(short, USD)
@@ -291,6 +301,7 @@ async def test_leases_are_not_ended_on_counters_of_another_server(lane: Lane) ->
     assert await journal(lane) == []
 
 
+@pytest.mark.fault("load: many at once on several workers", promises=("P1",))
 async def test_an_extension_fits_under_every_cap(lane: Lane, ledger: Ledger) -> None:
     on = counters(ledger, tenant=10 * USD, key=3 * USD)
     granted = await reserve(ledger, USD, on=on)
@@ -303,6 +314,7 @@ async def test_an_extension_fits_under_every_cap(lane: Lane, ledger: Ledger) -> 
 # --- P4 and P5: when in doubt, refuse --------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("change: made while requests flow", promises=("P4", "P5"))
 async def test_an_old_policy_is_stale_and_a_fence_stops_all(lane: Lane, ledger: Ledger) -> None:
     await lane.command("HSET", keyspace.policy(TENANT), "version", 7)
     with pytest.raises(PolicyStale):
@@ -315,6 +327,8 @@ async def test_an_old_policy_is_stale_and_a_fence_stops_all(lane: Lane, ledger: 
     assert (await reserve(ledger, USD, version=7)).held == USD
 
 
+@pytest.mark.fault("Redis: restarted", promises=("P4",))
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P4",))
 @pytest.mark.parametrize("loss", ["another server", "flushed"])
 async def test_counters_of_another_server_are_cold_for_every_call(lane: Lane, ledger: Ledger, loss: str) -> None:
     granted = await reserve(ledger, USD)
@@ -335,6 +349,7 @@ async def test_counters_of_another_server_are_cold_for_every_call(lane: Lane, le
     assert await journal(lane) == []
 
 
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P1", "P4"))
 async def test_nothing_is_admitted_before_the_grace_is_over(lane: Lane, ledger: Ledger) -> None:
     await lane.command("HSET", keyspace.policy(TENANT), "open_at", int((lane.now() + 30) * 1000))
     with pytest.raises(LedgerOpening) as opening:
@@ -342,6 +357,7 @@ async def test_nothing_is_admitted_before_the_grace_is_over(lane: Lane, ledger: 
     assert 29 < opening.value.wait <= 30.5
 
 
+@pytest.mark.fault("Redis: frozen or slow", promises=("P4", "P6"))
 async def test_a_script_that_starts_after_its_caller_gave_up_changes_nothing(
     store: ValkeyServer, lane: Lane, ledger: Ledger
 ) -> None:
@@ -355,6 +371,7 @@ async def test_a_script_that_starts_after_its_caller_gave_up_changes_nothing(
     await fresh.aclose()
 
 
+@pytest.mark.fault("Redis: frozen or slow", promises=("P4",))
 async def test_a_frozen_store_refuses_in_time_and_serves_again_after(
     store: ValkeyServer, lane: Lane, ledger: Ledger
 ) -> None:
@@ -369,6 +386,7 @@ async def test_a_frozen_store_refuses_in_time_and_serves_again_after(
     assert (await reserve(ledger, USD)).held == USD
 
 
+@pytest.mark.fault("clock: another day at a worker than at Redis", promises=("P1", "P4"))
 async def test_the_windows_are_those_of_the_clock_of_redis(ledger: Ledger) -> None:
     yesterday = windows_of(ledger.windows().day.first_day.replace(year=2020))
     with pytest.raises(WindowMoved):
@@ -399,6 +417,7 @@ async def test_one_failing_command_fails_only_its_caller(lane: Lane) -> None:
     assert [type(outcome).__name__ for outcome in outcomes] == ["ScriptError", "int", "ScriptError", "int"]
 
 
+@pytest.mark.fault("Redis: SCRIPT FLUSH", promises=("P4",))
 async def test_scripts_survive_a_script_flush(lane: Lane, ledger: Ledger) -> None:
     await reserve(ledger, 1)
     await lane.command("SCRIPT", "FLUSH")
@@ -406,6 +425,7 @@ async def test_scripts_survive_a_script_flush(lane: Lane, ledger: Ledger) -> Non
     assert [outcome.held for outcome in outcomes] == [1] * 10
 
 
+@pytest.mark.fault("Redis: connection closed", promises=("P4",))
 async def test_a_lane_reconnects_after_the_server_closed_it(store: ValkeyServer, lane: Lane, ledger: Ledger) -> None:
     store.cli("CLIENT", "KILL", "TYPE", "normal")
     await asyncio.sleep(0.05)
@@ -424,6 +444,8 @@ async def test_counters_outlive_their_window_and_then_go(lane: Lane, ledger: Led
 # --- What is in flight at a worker -----------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("Redis: frozen or slow", promises=("P3",))
+@pytest.mark.fault("Redis: a reply is lost", promises=("P3",))
 async def test_a_settle_that_got_no_answer_is_sent_again(store: ValkeyServer, lane: Lane, ledger: Ledger) -> None:
     inflight = InFlight(ledger, nudge=lambda tenants: None)
     granted = await reserve(ledger, USD)

@@ -410,6 +410,7 @@ class LedgerMachine(RuleBasedStateMachine):
 RUNS = int(os.environ.get("TOKONOMICS_MODEL_RUNS", "100"))
 
 
+@pytest.mark.fault("load: random interleavings, replays, crashes, rebuilds", promises=("P1", "P3", "P4", "P6"))
 @pytest.mark.timeout(600)
 def test_random_interleavings_keep_every_invariant(store_for_machine: ValkeyServer) -> None:
     assert store_for_machine.url == django_settings.REDIS_URL

@@ -124,6 +124,7 @@ async def test_each_ending_becomes_one_row_with_its_rollup(scene: Scene) -> None
     assert (rollup.cost, rollup.requests, rollup.input_tokens, rollup.output_tokens) == (123_456_789, 2, 7, 3)
 
 
+@pytest.mark.fault("Celery worker: killed between commit and trim", promises=("P3", "P6"))
 async def test_an_entry_that_is_read_twice_counts_once(scene: Scene) -> None:
     await scene.spend(USD)
     await scene(journal.drain, scene.tenant.pk)
@@ -146,6 +147,7 @@ async def test_an_entry_that_is_read_twice_counts_once(scene: Scene) -> None:
     assert (await DailySpend.objects.aget()).cost == USD + USD // 2
 
 
+@pytest.mark.fault("database: fails in the middle of a drain", promises=("P3", "P6"))
 async def test_a_drain_that_fails_half_way_writes_nothing_and_loses_nothing(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +165,7 @@ async def test_a_drain_that_fails_half_way_writes_nothing_and_loses_nothing(
     assert (await DailySpend.objects.aget()).cost == USD
 
 
+@pytest.mark.fault("Celery worker: several drain one company", promises=("P3", "P6"))
 async def test_parallel_drains_of_one_tenant_count_each_entry_once(scene: Scene) -> None:
     for _ in range(20):
         await scene.spend(USD // 100, held=USD // 10)
@@ -171,6 +174,7 @@ async def test_parallel_drains_of_one_tenant_count_each_entry_once(scene: Scene)
     assert (await UsageRecord.objects.acount(), (await DailySpend.objects.aget()).cost) == (20, USD // 5)
 
 
+@pytest.mark.fault("Celery worker: several drain one company", promises=("P7",))
 async def test_thresholds_are_crossed_once_each(scene: Scene) -> None:
     for cost in (6, 3, 1):
         await scene.spend(cost * USD, held=cost * USD)
@@ -192,6 +196,8 @@ async def test_the_first_refusal_crosses_one_hundred_percent(scene: Scene) -> No
 # --- Leases ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("web worker: killed", promises=("P3",))
+@pytest.mark.fault("web worker: paused past its lease", promises=("P3",))
 async def test_a_vanished_worker_is_charged_at_its_hold_and_corrected_if_it_comes_back(scene: Scene) -> None:
     dying = Ledger(scene.lane, "dying", lease_seconds=0)
     lost = await scene.reserve(USD, dying)
@@ -213,6 +219,7 @@ async def test_a_vanished_worker_is_charged_at_its_hold_and_corrected_if_it_come
 # --- A store that was lost ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P1", "P3", "P4", "P6"))
 async def test_flushall_loses_no_spend_and_admits_only_after_every_worker_has_shown_its_holds(
     scene: Scene, store: ValkeyServer, settings: Any
 ) -> None:
@@ -235,6 +242,7 @@ async def test_flushall_loses_no_spend_and_admits_only_after_every_worker_has_sh
     assert max(scope.ledger_spent for scope in audit.scopes) == 6 * USD
 
 
+@pytest.mark.fault("Redis: restored from an older snapshot", promises=("P1", "P6"))
 async def test_a_store_restored_from_an_older_snapshot_is_rebuilt_from_the_ledger(
     own_valkey: ValkeyServer, transactional_db: None
 ) -> None:
@@ -260,6 +268,7 @@ async def test_a_store_restored_from_an_older_snapshot_is_rebuilt_from_the_ledge
         await settled(scene)
 
 
+@pytest.mark.fault("Redis: killed", promises=("P3", "P6"))
 async def test_a_crash_of_the_store_keeps_holds_and_journal(own_valkey: ValkeyServer, transactional_db: None) -> None:
     async with scene_on(own_valkey) as scene:
         await scene.spend(USD)
@@ -275,6 +284,7 @@ async def test_a_crash_of_the_store_keeps_holds_and_journal(own_valkey: ValkeySe
         assert (await DailySpend.objects.aget(end_user="u1")).cost == 3 * USD
 
 
+@pytest.mark.fault("Redis: restarted", promises=("P1", "P6"))
 async def test_rebuilding_counts_undrained_entries_and_open_holds(scene: Scene) -> None:
     await scene.spend(USD)
     await scene.reserve(2 * USD)
@@ -282,6 +292,7 @@ async def test_rebuilding_counts_undrained_entries_and_open_holds(scene: Scene) 
     assert await scene.state() == (USD, 2 * USD)
 
 
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P3",))
 async def test_a_settle_that_the_store_forgot_but_the_database_knows_is_not_charged_again(
     scene: Scene, store: ValkeyServer, settings: Any
 ) -> None:
@@ -294,6 +305,7 @@ async def test_a_settle_that_the_store_forgot_but_the_database_knows_is_not_char
     await settled(scene)
 
 
+@pytest.mark.fault("clock: that of Redis goes back", promises=("P3", "P6"))
 async def test_new_entries_come_after_the_cursor_even_when_the_clock_of_the_store_went_back(
     scene: Scene, store: ValkeyServer, settings: Any
 ) -> None:
@@ -312,6 +324,7 @@ async def test_new_entries_come_after_the_cursor_even_when_the_clock_of_the_stor
 # --- The audit -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("counters: drifted (edited by hand)", promises=("P6",))
 async def test_the_audit_sees_drift_and_mends_it_by_the_difference(scene: Scene) -> None:
     await scene.spend(USD)
     key = scene.counters()[0].key
@@ -324,6 +337,7 @@ async def test_the_audit_sees_drift_and_mends_it_by_the_difference(scene: Scene)
     await settled(scene)
 
 
+@pytest.mark.fault("counters: looked at while money moves", promises=("P6",))
 async def test_the_audit_holds_while_money_moves(scene: Scene) -> None:
     async def busy() -> None:
         for _ in range(40):
@@ -339,6 +353,7 @@ async def test_the_audit_holds_while_money_moves(scene: Scene) -> None:
     await settled(scene)
 
 
+@pytest.mark.fault("clock: month end", promises=("P6",))
 async def test_a_month_boundary_leaves_the_old_window_its_own_spend(scene: Scene) -> None:
     spent = await scene.spend(USD)
     await scene(journal.drain, scene.tenant.pk)

@@ -143,6 +143,7 @@ def apply(company: Company, order: tuple[str, dict[str, Any]]) -> None:
     company.do(action, **{name: company.key_id if value == KEY else value for name, value in options.items()})
 
 
+@pytest.mark.fault("change: made while requests flow", promises=("P5",))
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_the_first_request_after_a_change_obeys_it(company: Company, workers: dict[int, Wire], change: Change) -> None:
     """Nobody asks meanwhile, so that nobody can have met the fence: the version alone tells."""
@@ -154,6 +155,7 @@ def test_the_first_request_after_a_change_obeys_it(company: Company, workers: di
     assert [outcome(wire, request) for wire in workers.values()] == [change.after] * 2
 
 
+@pytest.mark.fault("change: made while requests flow", promises=("P5",))
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_every_request_that_starts_after_the_change_obeys_it(
     company: Company, workers: dict[int, Wire], change: Change
@@ -169,6 +171,7 @@ def test_every_request_that_starts_after_the_change_obeys_it(
     assert traffic.outcomes(start, time.monotonic()) == {change.before, change.after}
 
 
+@pytest.mark.fault("change: made while requests flow", promises=("P5", "P6"))
 def test_a_cap_moved_back_and_forth_under_traffic_never_lags(company: Company, workers: dict[int, Wire]) -> None:
     start = time.monotonic()
     with Traffic(workers, company.key) as traffic:
@@ -192,6 +195,7 @@ def free_requests(key: str) -> list[bytes]:
     ]
 
 
+@pytest.mark.fault("change: made while requests flow", promises=("P5",))
 def test_free_routes_obey_the_next_moment_too(company: Company, workers: dict[int, Wire]) -> None:
     def meets(expected: Outcome) -> None:
         for wire in workers.values():
@@ -210,6 +214,7 @@ def test_free_routes_obey_the_next_moment_too(company: Company, workers: dict[in
 # --- Changes cut off by a crash --------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("change: its process dies", promises=("P4", "P5"))
 @pytest.mark.parametrize(
     ("committed", "after"), [(True, CAPPED), (False, PASSES)], ids=["after its commit", "before its commit"]
 )

@@ -53,6 +53,7 @@ def leave_at(point: int, way: str, wire: Wire, recording: Recording) -> None:
     getattr(wire, way)()
 
 
+@pytest.mark.fault("client: leaves", promises=("P1", "P3", "P6"))
 @pytest.mark.parametrize(("where", "way", "dialect"), LEAVINGS, ids=str)
 def test_a_stream_that_its_client_leaves_is_settled_at_its_real_cost(
     stack: ProductStack, company: Company, dialect: Dialect, where: str, way: str
@@ -75,6 +76,7 @@ def test_a_stream_that_its_client_leaves_is_settled_at_its_real_cost(
     wire.close()
 
 
+@pytest.mark.fault("client: leaves", promises=("P3", "P6"))
 @pytest.mark.parametrize(("way", "dialect"), PLAIN, ids=str)
 def test_a_plain_request_that_its_client_leaves_is_settled_at_its_real_cost(
     stack: ProductStack, company: Company, dialect: Dialect, way: str
@@ -130,6 +132,7 @@ def wait_until_blocked(stack: ProductStack) -> int:
     return seen[-1]
 
 
+@pytest.mark.fault("client: leaves", promises=("P3", "P6"))
 @pytest.mark.parametrize(("way", "dialect"), PLAIN[:2], ids=str)
 def test_a_client_that_leaves_while_a_send_to_it_is_blocked(
     stack: ProductStack, company: Company, dialect: Dialect, way: str
@@ -148,6 +151,7 @@ def test_a_client_that_leaves_while_a_send_to_it_is_blocked(
     assert not stack.provider.requests[0].client_closed_early
 
 
+@pytest.mark.fault("client: slow", promises=("P3",))
 def test_a_slow_client_holds_the_provider_back_instead_of_filling_memory(stack: ProductStack, company: Company) -> None:
     dialect = OPENAI
     flood = Flood(dialect.record("output=30", stream=True))
@@ -166,6 +170,7 @@ def test_a_slow_client_holds_the_provider_back_instead_of_filling_memory(stack: 
 # --- Past the bound --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("client: leaves", promises=("P3",))
 @pytest.mark.parametrize(
     ("point", "dialect"),
     [(0, OPENAI), (1, ANTHROPIC), (5, OPENAI)],

@@ -43,6 +43,7 @@ def length(body: bytes = BODY) -> str:
 # --- Slow and unfinished ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("client: slow", promises=("P6",))
 def test_a_body_that_comes_byte_by_byte_is_served_and_nothing_is_held_meanwhile(
     stack: ProductStack, company: Company
 ) -> None:
@@ -70,6 +71,7 @@ UNFINISHED = {
 }
 
 
+@pytest.mark.fault("client: leaves", promises=("P2", "P6"))
 @pytest.mark.parametrize("way", ["close", "reset", "half_close"])
 @pytest.mark.parametrize("sent", UNFINISHED.values(), ids=UNFINISHED.keys())
 def test_a_request_that_its_client_never_finishes_is_nobody_s(
@@ -99,6 +101,7 @@ MALFORMED = {
 }
 
 
+@pytest.mark.fault("client: smuggles", promises=("P2", "P8"))
 @pytest.mark.parametrize("lines", MALFORMED.values(), ids=MALFORMED.keys())
 def test_a_request_that_could_be_read_in_two_ways_ends_the_connection(
     stack: ProductStack, company: Company, lines: list[str]
@@ -146,6 +149,7 @@ def test_pipelined_requests_are_answered_in_their_order(stack: ProductStack, com
     company.rows(4)
 
 
+@pytest.mark.fault("client: leaves", promises=("P3", "P6"))
 def test_a_client_that_pipelines_and_leaves_holds_nothing(stack: ProductStack, company: Company) -> None:
     stack.provider.gate.clear()
     recording = OPENAI.record("output=20", stream=True)
@@ -195,6 +199,7 @@ def test_http_1_0_is_served_and_the_connection_closed(stack: ProductStack, compa
     company.rows(1)
 
 
+@pytest.mark.fault("client: sends noise", promises=("P2",))
 @pytest.mark.parametrize(
     "noise",
     [

@@ -58,6 +58,7 @@ def assert_ends_with_an_error_event(body: bytes, passed: bytes, dialect: Dialect
 # --- Its own errors --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("provider: answers with an error", promises=("P3", "P6"))
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 def test_a_complete_error_passes_untouched_and_gives_the_hold_back(
     rough: Rough, company: Company, dialect: Dialect, stream: bool
@@ -92,6 +93,7 @@ def test_the_sdks_see_the_provider_s_errors_as_their_own(rough: Rough, company: 
     assert {(row.status, row.cost) for row in company.rows(2)} == {("provider_error", 0)}
 
 
+@pytest.mark.fault("provider: cuts a reply", promises=("P3",))
 def test_an_error_that_breaks_off_is_not_taken_for_one(rough: Rough, company: Company, dialect: Dialect) -> None:
     """Nobody knows what the provider made of it: charged at the hold."""
     rough.provider.script([Behaviour(status=500, body=(b'{"error": ',), content_length=500, after=After.CLOSE)])
@@ -102,6 +104,7 @@ def test_an_error_that_breaks_off_is_not_taken_for_one(rough: Rough, company: Co
 # --- Not reached -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("provider: out of reach", promises=("P3", "P6"))
 def test_a_provider_that_cannot_be_reached_costs_nothing(rough: Rough, company: Company) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -116,6 +119,7 @@ def test_a_provider_that_cannot_be_reached_costs_nothing(rough: Rough, company: 
     assert all(row.held > 0 for row in rows)
 
 
+@pytest.mark.fault("provider: closes idle connections", promises=("P3",))
 def test_a_connection_that_the_provider_closed_in_between_is_replaced_unnoticed(
     rough: Rough, company: Company, dialect: Dialect
 ) -> None:
@@ -139,6 +143,7 @@ def test_a_connection_that_the_provider_closed_in_between_is_replaced_unnoticed(
 # --- Silence ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("provider: silent", promises=("P3", "P6"))
 @pytest.mark.parametrize(("dialect", "stream"), [(OPENAI, False), (ANTHROPIC, True)], ids=str)
 def test_a_provider_that_never_answers(rough: Rough, company: Company, dialect: Dialect, stream: bool) -> None:
     rough.provider.script([Behaviour(never_answer=True)])
@@ -150,6 +155,7 @@ def test_a_provider_that_never_answers(rough: Rough, company: Company, dialect: 
     assert rough.provider.requests[0].client_closed_early
 
 
+@pytest.mark.fault("provider: silent", promises=("P3",))
 def test_a_provider_that_falls_silent_in_a_body(rough: Rough, company: Company) -> None:
     dialect = ANTHROPIC
     recording = dialect.record("output=9")
@@ -160,6 +166,7 @@ def test_a_provider_that_falls_silent_in_a_body(rough: Rough, company: Company) 
     assert_at_hold(company, "no_reply", http_status=None)
 
 
+@pytest.mark.fault("provider: silent", promises=("P3",))
 def test_a_provider_that_falls_silent_in_a_stream(rough: Rough, company: Company, dialect: Dialect) -> None:
     recording = dialect.record("output=9", stream=True)
     passed = recording.events[:4]
@@ -172,6 +179,7 @@ def test_a_provider_that_falls_silent_in_a_stream(rough: Rough, company: Company
     assert_at_hold(company, "cut")
 
 
+@pytest.mark.fault("provider: slow", promises=("P3",))
 def test_a_stream_that_only_crawls_is_not_taken_for_silence(rough: Rough, company: Company) -> None:
     """A heartbeat now and then keeps it alive for longer than IDLE."""
     dialect = OPENAI
@@ -195,6 +203,7 @@ def test_a_stream_that_only_crawls_is_not_taken_for_silence(rough: Rough, compan
 # --- Cut and garbled -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("provider: cuts a reply", promises=("P3", "P6"))
 @pytest.mark.parametrize("after", [After.CLOSE, After.RESET], ids=["closed", "reset"])
 @pytest.mark.parametrize("passed", [0, 1, 6], ids=["before its first event", "after one", "after six"])
 def test_a_stream_that_is_cut_ends_with_an_error_event(
@@ -227,6 +236,7 @@ def test_the_sdks_raise_where_a_stream_is_cut(rough: Rough, company: Company) ->
     assert {row.status for row in company.rows(2)} == {"charged_at_hold"}
 
 
+@pytest.mark.fault("provider: cuts a reply", promises=("P3", "P6"))
 @pytest.mark.parametrize("after", [After.CLOSE, After.RESET], ids=["closed", "reset"])
 def test_a_body_that_is_cut(rough: Rough, company: Company, dialect: Dialect, after: After) -> None:
     recording = dialect.record("output=9")
@@ -236,6 +246,7 @@ def test_a_body_that_is_cut(rough: Rough, company: Company, dialect: Dialect, af
     assert_at_hold(company, "no_reply", http_status=None)
 
 
+@pytest.mark.fault("provider: sends garbage", promises=("P3",))
 @pytest.mark.parametrize(
     "raw",
     [b"", b"HTTP/1.1 200 OK\r\ncontent-", b"this is no HTTP\r\n\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n"],
@@ -247,6 +258,7 @@ def test_a_reply_that_is_none(rough: Rough, company: Company, dialect: Dialect, 
     assert_at_hold(company, "no_reply", http_status=None)
 
 
+@pytest.mark.fault("provider: sends garbage", promises=("P3",))
 def test_garbage_in_a_stream_passes_and_is_charged_at_the_hold(
     rough: Rough, company: Company, dialect: Dialect
 ) -> None:
@@ -260,6 +272,7 @@ def test_garbage_in_a_stream_passes_and_is_charged_at_the_hold(
     assert_at_hold(company, "cut")
 
 
+@pytest.mark.fault("provider: sends garbage", promises=("P3",))
 def test_a_body_in_a_compression_that_nobody_asked_for(rough: Rough, company: Company, dialect: Dialect) -> None:
     """It cannot be read here, so it passes as it is, says so, and its usage stays unknown."""
     recording = dialect.record("output=9")
@@ -270,6 +283,7 @@ def test_a_body_in_a_compression_that_nobody_asked_for(rough: Rough, company: Co
     assert_at_hold(company, "usage_missing")
 
 
+@pytest.mark.fault("provider: sends garbage", promises=("P3",))
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 def test_a_body_that_is_not_the_gzip_it_says(rough: Rough, company: Company, dialect: Dialect, stream: bool) -> None:
     headers = {"content-type": "application/json", "content-encoding": "gzip"}
@@ -291,6 +305,7 @@ UNKNOWN = {
 }
 
 
+@pytest.mark.fault("provider: usage missing or absurd", promises=("P3",))
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 @pytest.mark.parametrize("fault", UNKNOWN.values(), ids=UNKNOWN.keys())
 def test_a_reply_whose_usage_is_missing_or_absurd(
@@ -310,6 +325,7 @@ def absurd(dialect: Dialect, recording: Recording, value: object) -> bytes:
     return orjson.dumps(document)
 
 
+@pytest.mark.fault("provider: usage missing or absurd", promises=("P3",))
 def test_counts_that_cannot_be_true_are_not_charged_as_they_are(
     rough: Rough, company: Company, dialect: Dialect
 ) -> None:
@@ -323,6 +339,7 @@ def test_counts_that_cannot_be_true_are_not_charged_as_they_are(
     assert all(row.cost == row.held for row in rows)
 
 
+@pytest.mark.fault("provider: bills more than was held", promises=("P3", "P6"))
 def test_a_cost_above_the_hold_is_recorded_and_flagged(rough: Rough, company: Company, dialect: Dialect) -> None:
     """Settling never refuses: the provider billed more than it was allowed to."""
     recording = dialect.record("output=9")
@@ -333,6 +350,7 @@ def test_a_cost_above_the_hold_is_recorded_and_flagged(rough: Rough, company: Co
     assert row.cost > 5_000 * 10_000 > row.held
 
 
+@pytest.mark.fault("provider: error event in a stream", promises=("P3",))
 def test_an_error_event_of_the_provider_s_own_is_charged_at_the_hold(
     rough: Rough, company: Company, dialect: Dialect
 ) -> None:

@@ -124,6 +124,8 @@ def start(rough: Rough) -> None:
     rough.valkey.start()
 
 
+@pytest.mark.fault("Redis: frozen or slow", promises=("P1", "P2", "P4"))
+@pytest.mark.fault("Redis: killed", promises=("P1", "P2", "P4"))
 @pytest.mark.parametrize(("away", "back"), [(freeze, thaw), (crash, start)], ids=["frozen", "crashed"])
 def test_while_redis_is_away_nothing_passes_and_afterwards_the_cap_holds_as_before(
     rough: Rough, workers: list[Wire], away: Accident, back: Accident
@@ -137,6 +139,7 @@ def test_while_redis_is_away_nothing_passes_and_afterwards_the_cap_holds_as_befo
     assert_the_rest_is_as_before(rough, workers, company)
 
 
+@pytest.mark.fault("Redis: frozen or slow", promises=("P2", "P4"))
 def test_a_company_that_the_workers_do_not_know_yet_is_refused_too(rough: Rough, workers: list[Wire]) -> None:
     company = company_that_affords(rough, AFFORDED)
     rough.valkey.freeze()
@@ -159,6 +162,7 @@ def lose_the_disk(rough: Rough) -> None:
     rough.valkey.start()
 
 
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P1", "P3", "P6"))
 @pytest.mark.parametrize(
     ("forget", "drained"),
     [(flush, True), (flush, False), (lose_the_disk, False)],
@@ -196,6 +200,7 @@ def stopped_drain(rough: Rough, *, yes: bool) -> Iterator[None]:
             send(pid, signal.SIGCONT)
 
 
+@pytest.mark.fault("Redis: restored from an older snapshot", promises=("P1", "P6"))
 def test_a_store_restored_from_an_older_snapshot_does_not_give_money_back(
     rough: Rough, workers: list[Wire], tmp_path: Path
 ) -> None:
@@ -208,6 +213,7 @@ def test_a_store_restored_from_an_older_snapshot_does_not_give_money_back(
     assert_the_rest_is_as_before(rough, workers, company)
 
 
+@pytest.mark.fault("Redis: restored from an older snapshot", promises=("P3", "P6"))
 def test_a_snapshot_with_holds_of_requests_long_ended_comes_to_rest(
     rough: Rough, workers: list[Wire], tmp_path: Path
 ) -> None:
@@ -263,6 +269,9 @@ def assert_settled_at_usage(rows: list[Row], recordings: list[Recording]) -> Non
     assert {row.status for row in rows} == {"settled"}
 
 
+@pytest.mark.fault("Redis: frozen or slow", promises=("P3", "P6"))
+@pytest.mark.fault("Redis: killed", promises=("P3", "P6"))
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P3", "P6"))
 @pytest.mark.parametrize(
     ("away", "back"),
     [(freeze, thaw), (crash, start), (flush, thaw), (lose_the_disk, thaw)],
@@ -282,6 +291,7 @@ def test_streams_in_flight_go_on_and_are_settled_once_redis_is_back(
     rough.provider.wait_idle()
 
 
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P1", "P4"))
 def test_a_flushed_store_holds_for_what_is_still_in_flight(rough: Rough, workers: list[Wire]) -> None:
     """A hold that Redis forgot counts against the cap again before anybody else is let in."""
     hold, _ = steady(rough)
@@ -315,6 +325,7 @@ def test_a_flushed_store_holds_for_what_is_still_in_flight(rough: Rough, workers
     assert (row.status, row.cost) == ("settled", PRICES["gpt-4o"].bill(recording.tokens))
 
 
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P1", "P6"))
 def test_a_storm_through_which_everything_is_forgotten_stays_below_the_cap(rough: Rough) -> None:
     """Streams are held for, answers come in, the store is emptied, the storm goes on: the provider bills no more."""
     hold, cost = steady(rough)

@@ -160,6 +160,7 @@ def wrong_keys(key: str) -> list[str]:
     ]
 
 
+@pytest.mark.fault("client: another company's key", promises=("P2", "P8"))
 def test_a_wrong_key_is_refused_whatever_is_wrong_with_it(
     stack: ProductStack, company: Company, wire: Wire, dialect: Dialect
 ) -> None:
@@ -184,6 +185,7 @@ def test_each_sdk_s_way_to_send_the_key_is_understood(stack: ProductStack, compa
     company.rows(4)
 
 
+@pytest.mark.fault("client: another company's key", promises=("P8",))
 def test_no_company_s_key_opens_another_s_budget(stack: ProductStack, office: Office, wire: Wire) -> None:
     rich, poor = office.company(cap="50.00"), office.company(cap="0.00")
     headers = {"authorization": f"Bearer {poor.key}", "x-api-key": rich.key}

@@ -4,6 +4,8 @@ import threading
 import time
 from collections import Counter
 
+import pytest
+
 from tests.support.bills import bill_of
 from tests.support.dialects import ANTHROPIC, BOTH, OPENAI
 from tests.support.office import Company, Office
@@ -68,6 +70,7 @@ class Watch:
             time.sleep(0.02)
 
 
+@pytest.mark.fault("load: many at once on several workers", promises=("P1", "P2", "P3", "P6"))
 def test_two_hundred_at_once_never_cost_more_than_the_cap(stack: ProductStack, office: Office) -> None:
     scout = office.company()
     with Wire(stack.base_url) as wire:

@@ -82,6 +82,7 @@ def test_a_taken_port_is_named_before_anything_starts(own_stack: ProductStack) -
     assert not own_stack.data_dir.exists()
 
 
+@pytest.mark.fault("Redis: evicts", promises=("P4",))
 def test_a_redis_that_evicts_is_refused_before_anything_is_served(
     own_stack: ProductStack, own_valkey: ValkeyServer
 ) -> None:

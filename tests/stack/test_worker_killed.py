@@ -103,6 +103,7 @@ def until_capped(rough: Rough, company: Company) -> list[str]:
     return codes
 
 
+@pytest.mark.fault("web worker: killed", promises=("P1",))
 def test_its_streams_stay_held_and_their_clients_see_them_break(rough: Rough, scene: Scene) -> None:
     assert scene.before.owners and scene.before.owners[0].endswith(f":{scene.pid}")
     assert (scene.before.open_holds, scene.before.spent) == (2, 0)
@@ -111,6 +112,7 @@ def test_its_streams_stay_held_and_their_clients_see_them_break(rough: Rough, sc
     assert scene.clients_saw == [b"", b""]
 
 
+@pytest.mark.fault("web worker: killed", promises=("P3", "P6"))
 def test_its_streams_are_charged_at_their_holds_when_the_leases_end(rough: Rough, scene: Scene) -> None:
     rows = scene.streaming.rows(2)
     assert time.monotonic() - scene.killed_at < LEASE + 25
@@ -118,6 +120,7 @@ def test_its_streams_are_charged_at_their_holds_when_the_leases_end(rough: Rough
     assert sum(row.cost for row in rows) == sum(row.held for row in rows) == scene.before.held
 
 
+@pytest.mark.fault("web worker: killed", promises=("P1", "P2"))
 def test_its_holds_count_against_the_cap_until_then_and_their_charge_from_then_on(rough: Rough, scene: Scene) -> None:
     assert scene.tight_codes[0] == "budget_held"
     assert set(scene.tight_codes) == {"budget_held", "budget_cap_exceeded"}
@@ -125,6 +128,7 @@ def test_its_holds_count_against_the_cap_until_then_and_their_charge_from_then_o
     assert [row.status for row in scene.tight.rows(1)] == ["lease_ended"]
 
 
+@pytest.mark.fault("web worker: killed", promises=("P3",))
 def test_what_it_had_settled_is_not_lost(rough: Rough, scene: Scene) -> None:
     """The settle is in Redis before the client has its last byte, so that a kill right after cannot undo it."""
     cost = plain_answers(rough)
@@ -136,6 +140,7 @@ def test_an_expired_key_does_not_pass_as_the_first_request_of_a_process(rough: R
     assert scene.first_code == "api_key_expired"
 
 
+@pytest.mark.fault("web worker: paused past its lease", promises=("P3", "P6"))
 def test_a_worker_that_only_slept_corrects_the_charge(rough: Rough) -> None:
     """Frozen past its lease, then awake again: the row takes the truth, and what was charged too much goes back."""
     company = rough.office.company()

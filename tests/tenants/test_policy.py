@@ -59,6 +59,7 @@ def test_the_fence_stands_before_the_commit(tenant: Tenant, monkeypatch: pytest.
     assert seen == [(True, 1)]
 
 
+@pytest.mark.fault("change: while Redis is away", promises=("P4", "P5"))
 def test_without_redis_the_write_fails_and_the_database_is_unchanged(tenant: Tenant, store: ValkeyServer) -> None:
     store.stop()
     with (
@@ -71,6 +72,7 @@ def test_without_redis_the_write_fails_and_the_database_is_unchanged(tenant: Ten
     assert policy.current(tenant.pk) == 1
 
 
+@pytest.mark.fault("change: while Redis is away", promises=("P4", "P5"))
 def test_with_redis_frozen_the_write_fails_and_what_may_have_arrived_is_healed(
     tenant: Tenant, store: ValkeyServer
 ) -> None:
@@ -98,6 +100,7 @@ def test_a_body_that_fails_rolls_back_and_never_troubles_the_proxies(tenant: Ten
     assert policy.published(tenant.pk) == policy.Published(version=1, fence=())
 
 
+@pytest.mark.fault("change: its process dies", promises=("P5",))
 def test_a_crash_between_fence_and_commit_is_healed_to_the_old_version(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +121,7 @@ def test_a_crash_between_fence_and_commit_is_healed_to_the_old_version(
     assert saved_name(tenant) == "Fernhill Labs"
 
 
+@pytest.mark.fault("change: its process dies", promises=("P5",))
 def test_a_crash_after_the_commit_is_healed_to_the_new_version(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as broken:
         crash_when(broken, "_publish")
@@ -168,6 +172,7 @@ def test_publishing_never_lowers_the_version(tenant: Tenant) -> None:
     assert policy.published(tenant.pk).version == 10
 
 
+@pytest.mark.fault("database: restored from a backup", promises=("P5",))
 def test_a_database_behind_what_was_published_is_brought_past_it(tenant: Tenant) -> None:
     """Restored from a backup: were it left behind, every proxy would be STALE for good; at the very version that was
     published, a proxy could go on with what it kept from before."""
@@ -236,6 +241,7 @@ def committed(transactional_db: None, store: ValkeyServer) -> Tenant:
     return tenant
 
 
+@pytest.mark.fault("change: made while requests flow", promises=("P5",))
 def test_a_healer_waits_for_the_writer_whose_fence_it_met(committed: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     fenced, go_on = threading.Event(), threading.Event()
     put = policy._put_fence
