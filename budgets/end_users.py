@@ -1,8 +1,52 @@
-"""Who an application acts for, as the ledger keeps it: told apart, not known."""
+"""Who an application acts for, as the ledger keeps it: told apart, not known. And what each of them may spend."""
 
 import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from budgets.models import EndUserCap
+
+ANONYMOUS = "anonymous"
+"""In the place of a hash: whoever a request names nobody for. They share the cap of one end user."""
+
+LONGEST_NAME = 256
+"""Characters of a name that an end user is given a cap by, or that the header carries."""
 
 
 def end_user_hash(tenant_id: str, end_user: str) -> str:
     """What a usage record says for the `user` of a request. Another tenant's user of the same name is another hash."""
     return hashlib.sha256(f"{tenant_id}\0{end_user}".encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True, slots=True)
+class EndUserCaps:
+    """What the end users of one key may spend, nanodollars by window.
+
+    each    what any of them may; a window that is not named has no cap
+    named   what holds in its place for some, by hash (or ANONYMOUS)
+    """
+
+    each: Mapping[str, int]
+    named: Mapping[str, Mapping[str, int]]
+
+    def of(self, end_user: str, window: str) -> int | None:
+        """The cap of one end user; None for none."""
+        own = self.named.get(end_user)
+        if own is not None and window in own:
+            return own[window]
+        return self.each.get(window)
+
+
+def caps_of(key_id: str) -> EndUserCaps | None:
+    """None: this key does not count its end users."""
+    each: dict[str, int] = {}
+    named: dict[str, dict[str, int]] = {}
+    for cap in EndUserCap.objects.filter(api_key_id=key_id):
+        own = named.setdefault(cap.end_user, {}) if cap.end_user else each
+        own[cap.window] = cap.amount
+    return EndUserCaps(each, named) if each or named else None
+
+
+def counting_keys(tenant_id: str) -> set[str]:
+    """The keys of a tenant that count their end users."""
+    return set(EndUserCap.objects.filter(tenant_id=tenant_id).values_list("api_key_id", flat=True))

@@ -45,9 +45,14 @@ def key_counter(tenant_id: str, key_id: str, suffix: str) -> str:
     return f"budget:{{{tenant_id}}}:key:{key_id}:{suffix}"
 
 
-def user_counter(tenant_id: str, user_hash: str, suffix: str) -> str:
-    """The same for one end user."""
-    return f"budget:{{{tenant_id}}}:user:{user_hash}:{suffix}"
+def user_counter(tenant_id: str, user_hash: str, key_id: str, suffix: str) -> str:
+    """The same for one end user of a key: what it spends through that key."""
+    return f"budget:{{{tenant_id}}}:user:{user_hash}:{key_id}:{suffix}"
+
+
+def is_user_counter(name: str) -> bool:
+    """The scripts tell them apart by the same part of the name."""
+    return "}:user:" in name
 
 
 ACTIVE = "tokonomics:active"

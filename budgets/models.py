@@ -69,6 +69,35 @@ class Cap(models.Model):
         return raised
 
 
+class EndUserCap(models.Model):
+    """An amount that one end user of a key may spend through it in one window: each of them, or one by name.
+
+    A key that has any of these counts its end users; no other key does. It always refuses what would break it, and
+    nobody is told of it as it fills: there may be a million of them.
+    """
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="end_user_caps", db_index=False)
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="end_user_caps", db_index=False)
+    end_user = models.CharField(max_length=32, blank=True, help_text="Whose, by hash; empty: each end user's.")
+    window = models.CharField(max_length=8, choices=WINDOW_CHOICES)
+    amount = models.BigIntegerField(
+        validators=[MinValueValidator(0), MaxValueValidator(MAX_CAP)], help_text="Nanodollars; 0 refuses everything."
+    )
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["api_key", "end_user", "window"], name="one_end_user_cap_a_window"),
+            models.CheckConstraint(
+                condition=models.Q(amount__gte=0, amount__lte=MAX_CAP), name="end_user_cap_amount_in_range"
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant", "api_key"])]
+
+    def __str__(self) -> str:
+        return f"{self.end_user or 'each end user'} of {self.api_key} a {self.window}"
+
+
 class UsageStatus(models.TextChoices):
     """How an admitted request ended."""
 
@@ -104,6 +133,10 @@ class UsageRecord(models.Model):
     day = models.DateField(help_text="The UTC day of its reservation: the windows that it counts in.")
     reserved_at = models.DateTimeField(help_text="By the clock of Redis.")
     settled_at = models.DateTimeField()
+    user_uncounted = models.BooleanField(
+        default=False,
+        help_text="It was in flight as its key began to count its end users: no counter of its end user has it.",
+    )
 
     class Meta:
         ordering = ["-reserved_at", "-id"]
@@ -111,6 +144,7 @@ class UsageRecord(models.Model):
             models.Index(fields=["tenant", "-reserved_at"]),
             models.Index(fields=["tenant", "mode", "-reserved_at"]),
             models.Index(fields=["api_key", "-reserved_at"]),
+            models.Index(fields=["tenant"], condition=models.Q(user_uncounted=True), name="uncounted_end_users"),
         ]
 
     def __str__(self) -> str:

@@ -14,11 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from budgets import keyspace, ledger
+from budgets import end_users, keyspace, ledger
+from budgets.end_users import ANONYMOUS, EndUserCaps
 from budgets.inflight import InFlight
 from budgets.ledger import Counter, Ledger, Request, Reservation
 from budgets.models import Cap
+from budgets.prices import book_of
 from budgets.pricing.bound import Quote
+from budgets.pricing.own import PriceBook
 from budgets.windows import Windows
 from proxy import metrics, refusals
 from tenants import crypto, keys, policy
@@ -64,6 +67,11 @@ class KeyPolicy:
     """What holds in place of a cap in the one window that begins on a day."""
     ciphertexts: Mapping[str, str]
     """Provider secrets, encrypted, by provider."""
+    prices: PriceBook | None = None
+    """The tenant's own prices and discounts; None: the list's hold."""
+    requires_end_user: bool
+    end_users: EndUserCaps | None
+    """None: it does not count its end users."""
     _secrets: dict[str, str] = field(default_factory=dict)
     _counters: tuple[Windows, tuple[Counter, ...]] | None = None
 
@@ -75,11 +83,27 @@ class KeyPolicy:
             self._secrets[provider] = crypto.decrypt(self.ciphertexts[provider])
         return self._secrets[provider]
 
-    def counters(self, windows: Windows) -> tuple[Counter, ...]:
-        """Every counter that a request of this key touches now, the widest scope first."""
+    def counters(self, windows: Windows, end_user: str) -> tuple[Counter, ...]:
+        """Every counter that a request of this key touches now, the widest scope first. `end_user`: a hash, or ''."""
         if self._counters is None or self._counters[0] is not windows:
             self._counters = (windows, tuple(self._reckon(windows)))
-        return self._counters[1]
+        if self.end_users is None:
+            return self._counters[1]
+        return self._counters[1] + self._of_end_user(self.end_users, windows, end_user or ANONYMOUS)
+
+    def _of_end_user(self, caps: EndUserCaps, windows: Windows, end_user: str) -> tuple[Counter, Counter]:
+        """Both windows are counted, whichever is capped: a cap that comes later finds what was spent before."""
+        month, day = (
+            Counter(
+                "end_user",
+                window,
+                keyspace.user_counter(self.tenant_id, end_user, self.key_id, window.suffix),
+                caps.of(end_user, str(window.kind)),
+                True,
+            )
+            for window in (windows.month, windows.day)
+        )
+        return month, day
 
     def _reckon(self, windows: Windows) -> list[Counter]:
         month, day = windows.month, windows.day
@@ -137,6 +161,9 @@ def _policy_of(found: FoundKey) -> KeyPolicy:
         caps=caps,
         raises=raises,
         ciphertexts=dict(tenant.provider_credentials.values_list("provider", "ciphertext")),
+        prices=book_of(tenant.pk),
+        requires_end_user=key.requires_end_user,
+        end_users=end_users.caps_of(key.pk),
     )
 
 
@@ -233,7 +260,7 @@ class Admission:
             try:
                 reservation = await self._ledger.reserve(
                     request,
-                    caller.counters(windows),
+                    caller.counters(windows, request.end_user),
                     day=windows.day,
                     version=caller.version,
                     least=quote.least,

@@ -141,6 +141,9 @@ class ApiKey(models.Model):
     digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the whole key, hex.")
     allowed_models = models.JSONField(default=list, blank=True, help_text="Empty: any model that has a price.")
     default_output_limit = models.PositiveIntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    requires_end_user = models.BooleanField(
+        default=False, help_text="Refuse requests that do not say which end user they are for."
+    )
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)

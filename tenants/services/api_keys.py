@@ -32,6 +32,7 @@ def create_api_key(
     allowed_models: Sequence[str] = (),
     default_output_limit: int | None = None,
     expires_at: datetime | None = None,
+    requires_end_user: bool = False,
 ) -> NewApiKey:
     """Raises InvalidValue, PolicyUnavailable."""
     if mode not in KeyMode.values:
@@ -52,6 +53,7 @@ def create_api_key(
             digest=keys.digest(secret),
             allowed_models=models,
             default_output_limit=default_output_limit,
+            requires_end_user=requires_end_user,
             created_by=actor.user,
             expires_at=expires_at,
         )
@@ -68,9 +70,14 @@ def update_api_key(
     allowed_models: Sequence[str] | None = None,
     default_output_limit: int | Unset | None = UNSET,
     expires_at: datetime | Unset | None = UNSET,
+    requires_end_user: bool | Unset = UNSET,
 ) -> ApiKey:
     """Change what is given. Raises NotFound, KeyNotActive, InvalidValue, PolicyUnavailable."""
-    given: dict[str, object] = {"default_output_limit": default_output_limit, "expires_at": expires_at}
+    given: dict[str, object] = {
+        "default_output_limit": default_output_limit,
+        "expires_at": expires_at,
+        "requires_end_user": requires_end_user,
+    }
     if name is not None:
         given["name"] = values.name("name", name, longest=80, what="the key")
     if allowed_models is not None:
