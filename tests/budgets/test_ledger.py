@@ -371,6 +371,21 @@ async def test_a_script_that_starts_after_its_caller_gave_up_changes_nothing(
     await fresh.aclose()
 
 
+@pytest.mark.fault("Redis: frozen or slow", promises=("P4", "P6"))
+async def test_an_extension_that_starts_after_its_caller_gave_up_changes_nothing(
+    store: ValkeyServer, lane: Lane, ledger: Ledger
+) -> None:
+    """The stream was cut where nobody answered: what came of it then would stay held for no one."""
+    granted = await reserve(ledger, USD)
+    store.freeze()
+    with pytest.raises(LedgerUnavailable):
+        await ledger.extend(granted, least=USD, most=USD)
+    store.thaw()
+    fresh = Lane(store.url, timeout=2)
+    assert await state(fresh, granted.counters[0]) == (0, USD)
+    await fresh.aclose()
+
+
 @pytest.mark.fault("Redis: frozen or slow", promises=("P4",))
 async def test_a_frozen_store_refuses_in_time_and_serves_again_after(
     store: ValkeyServer, lane: Lane, ledger: Ledger

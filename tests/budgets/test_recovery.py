@@ -14,7 +14,7 @@ from django.db import DatabaseError, transaction
 from budgets import journal, keyspace, recovery
 from budgets.inflight import InFlight
 from budgets.lanes import Lane
-from budgets.ledger import CapExceeded, Counter, Ledger, LedgerOpening, Request, Reservation, hold_id
+from budgets.ledger import CapExceeded, Counter, Ledger, LedgerCold, LedgerOpening, Request, Reservation, hold_id
 from budgets.models import Cap, Crossing, DailySpend, JournalCursor, UsageRecord
 from tenants import store as blocking
 from tenants.models import ApiKey, Tenant
@@ -42,7 +42,7 @@ class Scene:
             Counter("api_key", day, keyspace.key_counter(tenant, key, day.suffix), None, False),
         )
 
-    async def reserve(self, amount: int, ledger: Ledger | None = None) -> Reservation:
+    async def reserve(self, amount: int, ledger: Ledger | None = None, *, building: str = "") -> Reservation:
         request = Request(
             self.tenant.pk, self.key.pk, "live", "openai", "gpt-4o", "/chat/completions", "u1", True, (("input", 5),)
         )
@@ -54,6 +54,7 @@ class Scene:
             least=amount,
             most=amount,
             hold=hold_id(),
+            building=building,
         )
         self.inflight.opened(reservation)
         return reservation
@@ -174,6 +175,38 @@ async def test_parallel_drains_of_one_tenant_count_each_entry_once(scene: Scene)
     assert (await UsageRecord.objects.acount(), (await DailySpend.objects.aget()).cost) == (20, USD // 5)
 
 
+@pytest.mark.fault("Celery worker: several drain one company", promises=("P3", "P6"))
+async def test_a_drain_that_was_overtaken_writes_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between its reading and its writing another one did all of the work."""
+    await scene.spend(USD)
+    original = journal.read
+
+    def overtaken(*args: Any) -> list[journal.Entry]:
+        entries = original(*args)
+        monkeypatch.setattr(journal, "read", original)
+        journal.drain(scene.tenant.pk)
+        return entries
+
+    monkeypatch.setattr(journal, "read", overtaken)
+    await scene(journal.drain, scene.tenant.pk)
+    await settled(scene)
+    assert await scene.state() == (USD, 0)
+    assert (await DailySpend.objects.aget()).cost == USD
+
+
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P3", "P6"))
+async def test_a_hold_that_two_stores_charged_counts_once(scene: Scene) -> None:
+    """The row was written, the store forgot the hold, and its worker told it of the end once more."""
+    spent = await scene.spend(USD)
+    await scene(journal.drain, scene.tenant.pk)
+    await scene.lane.command("DEL", keyspace.hold(scene.tenant.pk, spent.id))
+    assert await scene.ledger.settle(spent, USD, b"{}", adopt=True)
+    assert await scene.state() == (2 * USD, 0)
+    await settled(scene)
+    assert await scene.state() == (USD, 0)
+    assert (await UsageRecord.objects.acount(), (await DailySpend.objects.aget()).cost) == (1, USD)
+
+
 @pytest.mark.fault("Celery worker: several drain one company", promises=("P7",))
 async def test_thresholds_are_crossed_once_each(scene: Scene) -> None:
     for cost in (6, 3, 1):
@@ -290,6 +323,51 @@ async def test_rebuilding_counts_undrained_entries_and_open_holds(scene: Scene) 
     await scene.reserve(2 * USD)
     assert await scene(recovery.rebuild, scene.tenant.pk, force=True)
     assert await scene.state() == (USD, 2 * USD)
+
+
+@pytest.mark.fault("Redis: restarted", promises=("P1", "P4"))
+async def test_a_building_that_has_not_seen_a_workers_holds_is_cold_to_it(scene: Scene) -> None:
+    """Another worker was the first to build the counters: what this one has in flight may not be in them."""
+    flying = await scene.reserve(USD)
+    await asyncio.sleep(0.002)  # a building is known by its millisecond
+    assert await scene(recovery.rebuild, scene.tenant.pk, force=True)
+    with pytest.raises(LedgerCold):
+        await scene.reserve(USD, building=flying.building)
+    with pytest.raises(LedgerCold):
+        await scene.ledger.renew(scene.tenant.pk, [flying.id], flying.building)
+    await scene.inflight.recover(scene.tenant.pk)
+    await scene.reserve(USD, building=scene.inflight.building(scene.tenant.pk))
+    assert await scene.state() == (0, 2 * USD)
+
+
+@pytest.mark.fault("Redis: restarted", promises=("P1", "P6"))
+async def test_live_counters_are_not_built_again(scene: Scene) -> None:
+    """Many workers find the old counters gone at once; the first builds them, and the rest find them built."""
+    before = await scene.lane.command("HGET", keyspace.policy(scene.tenant.pk), "built")
+    await asyncio.sleep(0.002)
+    assert not await scene(recovery.rebuild, scene.tenant.pk)
+    assert await scene.lane.command("HGET", keyspace.policy(scene.tenant.pk), "built") == before
+
+
+@pytest.mark.fault("Redis: restarted", promises=("P1", "P6"))
+async def test_a_hold_that_is_shown_twice_is_held_once(scene: Scene) -> None:
+    flying = await scene.reserve(USD)
+    assert await scene.ledger.present(flying, state="open") == "open"
+    assert await scene.state() == (0, USD)
+
+
+@pytest.mark.fault("database: restored from a backup", promises=("P1", "P4"))
+async def test_a_ledger_that_lacks_what_was_drained_rebuilds_nothing(scene: Scene) -> None:
+    """Its sums would give back money that is spent."""
+    await scene.spend(USD)
+    await scene(journal.drain, scene.tenant.pk)
+    await JournalCursor.objects.filter(tenant=scene.tenant).aupdate(last_id="0-0")
+    await DailySpend.objects.aupdate(cost=0)
+    await scene.lane.command("HSET", keyspace.policy(scene.tenant.pk), "run_id", "f" * 40)
+    with pytest.raises(recovery.DatabaseBehind):
+        await scene(recovery.rebuild, scene.tenant.pk)
+    with pytest.raises(LedgerCold):
+        await scene.reserve(USD)
 
 
 @pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P3",))

@@ -1,0 +1,73 @@
+"""Admission between a ledger that may fall silent and requests that must not be let through on a guess."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+
+import pytest
+
+from budgets import keyspace
+from budgets.inflight import InFlight
+from budgets.lanes import Lane
+from budgets.ledger import Ledger, LedgerUnavailable, Request, Reservation
+from budgets.pricing import bound, catalogue
+from proxy.admission import Admission, KeyPolicy
+from tests.support.valkey import ValkeyServer
+
+TENANT, KEY = "ten_admission", "key_1"
+USD = 1_000_000_000
+REQUEST = Request(TENANT, KEY, "live", "openai", "gpt-4o", "/chat/completions", "", False, (("input", 1),))
+
+
+class Mute(Ledger):
+    """Redis does what it is asked to; the answer to a reserve never arrives."""
+
+    async def reserve(self, *args: Any, **kwargs: Any) -> Reservation:
+        await super().reserve(*args, **kwargs)
+        raise LedgerUnavailable("the answer was lost")
+
+
+@pytest.fixture
+async def lane(store: ValkeyServer) -> AsyncIterator[Lane]:
+    opened = Lane(store.url, timeout=0.5)
+    await opened.command("PING")
+    await opened.command("HSET", keyspace.policy(TENANT), "run_id", opened.run_id, "version", 1)
+    yield opened
+    await opened.aclose()
+
+
+def caller() -> KeyPolicy:
+    return KeyPolicy(
+        tenant_id=TENANT,
+        key_id=KEY,
+        mode="live",
+        version=1,
+        revoked=False,
+        paused=False,
+        suspended=False,
+        expires_at=None,
+        allowed_models=frozenset(),
+        allowed_fields=frozenset(),
+        default_output_limit=100,
+        least_output_limit=10,
+        caps={("tenant", "month"): (10 * USD, True)},
+        raises={},
+        ciphertexts={},
+    )
+
+
+@pytest.mark.fault("Redis: a reply is lost", promises=("P4", "P6"))
+async def test_a_reserve_whose_answer_was_lost_is_refused_and_holds_nothing(lane: Lane) -> None:
+    model = catalogue.find("openai", "gpt-4o", date(2026, 11, 24))
+    assert model is not None
+    quote = bound.quote(model, input_tokens=10, client_limit=100, default_limit=100, floor=10)
+    ledger = Mute(lane, "worker-1", lease_seconds=60)
+    admission = Admission(ledger, InFlight(ledger, nudge=lambda tenants: None), held_wait=0.0)
+    with pytest.raises(LedgerUnavailable):
+        await admission.admit("tk_live_x", caller(), REQUEST, quote)
+    await asyncio.sleep(0.05)
+    month = ledger.windows().month
+    counter = keyspace.tenant_counter(TENANT, "live", month.suffix)
+    assert await lane.command("HMGET", counter, "spent", "held") == [None, b"0"]
+    assert await lane.command("ZCARD", keyspace.holds(TENANT)) == 0
