@@ -7,7 +7,16 @@ from typing import Any
 import orjson
 
 from tokonomics.sandbox.anthropic_messages import Message, chosen_tool
-from tokonomics.sandbox.dialect import Dialect, Handler, Request, RequestError, messages_of, required, whole_number
+from tokonomics.sandbox.dialect import (
+    Dialect,
+    Handler,
+    Request,
+    RequestError,
+    messages_of,
+    optional_object,
+    required,
+    whole_number,
+)
 from tokonomics.sandbox.generation import digest_of, generate
 from tokonomics.sandbox.reply import Headers, Reply, plain, stream
 from tokonomics.sandbox.tokens import PromptSize
@@ -52,8 +61,13 @@ def create_message(request: Request) -> Reply:
         limit=whole_number(document, "max_tokens"),
         instructions=request.instructions,
     )
-    tool = chosen_tool(document) if request.instructions.tool else None
-    message = Message(model=model, generation=generation, instructions=request.instructions, tool=tool)
+    message = Message(
+        model=model,
+        generation=generation,
+        instructions=request.instructions,
+        tool=chosen_tool(document, request.instructions.tool),
+        form=document.get("output_format") or optional_object(document, "output_config").get("format"),
+    )
     if document.get("stream"):
         return stream(message.events(), headers=_headers(request), tokens=generation.tokens)
     return plain(message.document(), headers=_headers(request), tokens=generation.tokens)

@@ -18,13 +18,18 @@ from tokonomics.sandbox.toolcall import Tool, ToolCall, objects_in
 class Message:
     """One answer of the model: a thinking block where it reasons, then a tool_use block, or text if there is any."""
 
-    def __init__(self, *, model: str, generation: Generation, instructions: Instructions, tool: Tool | None) -> None:
+    def __init__(
+        self, *, model: str, generation: Generation, instructions: Instructions, tool: Tool | None, form: Any = None
+    ) -> None:
+        """`form`: the request's `output_config.format`."""
         self.generation = generation
         self.instructions = instructions
         self.model = model
         self.words = generation.words(generation.visible)
         self.thoughts = generation.words(generation.reasoning, choice=1)
         self.call = self._call(tool) if tool else None
+        if isinstance(form, dict) and form.get("type") == "json_schema" and not self.call:
+            self.words = toolcall.pieces(toolcall.json_for(form.get("schema"), "".join(self.words)), len(self.words))
 
     @property
     def stop_reason(self) -> str:
@@ -118,14 +123,16 @@ def _event(kind: str, output_tokens: int = 0, **fields: Any) -> Chunk:
     return Chunk(b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n", output_tokens)
 
 
-def chosen_tool(document: dict[str, Any]) -> Tool | None:
-    """The tool to call: the one that `tool_choice` names, else the first; None where there is none to call."""
+def chosen_tool(document: dict[str, Any], told: bool) -> Tool | None:
+    """The tool to call: the one that `tool_choice` names, else the first; None where there is none to call. Where the
+    request leaves the choice to the model it is `told`.
+    """
     choice = document.get("tool_choice")
-    choice = choice if isinstance(choice, dict) else {}
-    if choice.get("type") == "none":
+    kind = choice.get("type") if isinstance(choice, dict) else None
+    if kind == "none" or not (told or kind in ("any", "tool")):
         return None
     tools = [Tool.declared(tool, "input_schema") for tool in objects_in(document.get("tools"))]
-    return toolcall.choose(tools, choice.get("name") if choice.get("type") == "tool" else None)
+    return toolcall.choose(tools, choice.get("name") if isinstance(choice, dict) and kind == "tool" else None)
 
 
 def usage_of(tokens: Tokens) -> dict[str, Any]:

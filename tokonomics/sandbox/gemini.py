@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from tokonomics.sandbox.dialect import Dialect, Handler, Request, RequestError, optional_object, required, whole_number
-from tokonomics.sandbox.gemini_content import Content, chosen_tool, reported_usage
+from tokonomics.sandbox.gemini_content import Content, chosen_tool, reported_usage, wanted_schema
 from tokonomics.sandbox.generation import digest_of, generate
 from tokonomics.sandbox.openai_embeddings import vector_of
 from tokonomics.sandbox.reply import Headers, Reply, plain, stream
@@ -66,8 +66,13 @@ def _generated(request: Request) -> Content:
         instructions=request.instructions,
         choices=whole_number(config, "candidateCount", high=MAX_CANDIDATES) or 1,
     )
-    tool = chosen_tool(document) if request.instructions.tool else None
-    return Content(model=_model(request), generation=generation, instructions=request.instructions, tool=tool)
+    return Content(
+        model=_model(request),
+        generation=generation,
+        instructions=request.instructions,
+        tool=chosen_tool(document, request.instructions.tool),
+        schema=wanted_schema(config),
+    )
 
 
 def prompt_tokens(document: dict[str, Any]) -> int:

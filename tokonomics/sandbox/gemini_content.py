@@ -18,10 +18,14 @@ from tokonomics.sandbox.toolcall import Tool, objects_in
 class Content:
     """One answer of the model: a function call, or text."""
 
-    def __init__(self, *, model: str, generation: Generation, instructions: Instructions, tool: Tool | None) -> None:
+    def __init__(
+        self, *, model: str, generation: Generation, instructions: Instructions, tool: Tool | None, schema: Any = None
+    ) -> None:
+        """`schema`: what the reply must fit as JSON; None where it may be any text."""
         self.generation = generation
         self.instructions = instructions
         self.tool = tool
+        self.schema = schema
         self.common = {"modelVersion": model, "responseId": generation.identifier("", 22)}
 
     def document(self) -> dict[str, Any]:
@@ -75,6 +79,8 @@ class Content:
         if self.tool is not None:
             arguments = toolcall.arguments_for(self.tool.schema, "".join(words))
             return [{"functionCall": {"name": self.tool.name, "args": arguments}}]
+        if self.schema is not None:
+            words = toolcall.pieces(toolcall.json_for(self.schema, "".join(words)), len(words))
         parts = [{"text": "".join(words[first : first + step])} for first in range(0, len(words), step)]
         return parts or [{"text": ""}]
 
@@ -90,12 +96,14 @@ class Content:
         return chunk if usage is None else {**chunk, "usageMetadata": usage}
 
 
-def chosen_tool(document: dict[str, Any]) -> Tool | None:
-    """The function to call: the first one allowed; None where there is none to call."""
+def chosen_tool(document: dict[str, Any], told: bool) -> Tool | None:
+    """The function to call: the first one allowed; None where there is none to call. Where the request leaves the
+    choice to the model it is `told`.
+    """
     config = document.get("toolConfig")
     calling = config.get("functionCallingConfig") if isinstance(config, dict) else None
     calling = calling if isinstance(calling, dict) else {}
-    if calling.get("mode") == "NONE":
+    if calling.get("mode") == "NONE" or not (told or calling.get("mode") == "ANY"):
         return None
     declared = [
         function
@@ -105,6 +113,15 @@ def chosen_tool(document: dict[str, Any]) -> Tool | None:
     tools = [Tool.declared({"name": each.get("name"), "schema": _schema(each)}, "schema") for each in declared]
     allowed = calling.get("allowedFunctionNames")
     return toolcall.choose(tools, str(allowed[0]) if isinstance(allowed, list) and allowed else None)
+
+
+def wanted_schema(config: dict[str, Any]) -> Any:
+    """What a reply must fit as JSON, of a generationConfig; None where it may be any text."""
+    names = ("responseJsonSchema", "_responseJsonSchema", "responseSchema")
+    schema = next((config[name] for name in names if config.get(name)), None)
+    if schema is None and config.get("responseMimeType") != "application/json":
+        return None
+    return _lower_types(schema or {})
 
 
 def _schema(function: dict[str, Any]) -> Any:

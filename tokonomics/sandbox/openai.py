@@ -46,8 +46,9 @@ def chat_completion(request: Request) -> Reply:
         instructions=request.instructions,
         created=request.now,
         tier=document.get("service_tier"),
-        tool=chosen_tool(document) if request.instructions.tool else None,
+        tool=chosen_tool(document, request.instructions.tool),
         options=_stream_options(document),
+        form=document.get("response_format"),
     )
     if document.get("stream"):
         return stream(completion.events(), headers=headers(request), tokens=generation.tokens)

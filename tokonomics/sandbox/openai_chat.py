@@ -30,11 +30,13 @@ class Completion:
         tier: object,
         tool: Tool | None,
         options: dict[str, Any],
+        form: Any = None,
     ) -> None:
-        """`options` are the request's `stream_options`, `tier` its `service_tier`."""
+        """`options` are the request's `stream_options`, `tier` its `service_tier`, `form` its `response_format`."""
         self.generation = generation
         self.instructions = instructions
         self.tool = tool
+        self.schema = wanted_schema(form)
         self.include_usage = bool(options.get("include_usage"))
         self.obfuscation = generation.digest[-8:] if options.get("include_obfuscation", True) else None
         self.common = {
@@ -87,6 +89,13 @@ class Completion:
     def _words(self, index: int) -> list[str]:
         return self.generation.words(self.generation.visible, index)
 
+    def _said(self, index: int) -> list[str]:
+        """A piece a token: words, or the JSON that the request wants."""
+        words = self._words(index)
+        if self.schema is None:
+            return words
+        return toolcall.pieces(toolcall.json_for(self.schema, "".join(words)), len(words))
+
     def _call(self, index: int) -> ToolCall | None:
         if self.tool is None:
             return None
@@ -96,7 +105,7 @@ class Completion:
     def _message(self, index: int) -> dict[str, Any]:
         call = self._call(index)
         if call is None:
-            content = "".join(self._words(index))
+            content = "".join(self._said(index))
             return {"role": "assistant", "content": content, "refusal": None, "annotations": []}
         function = {"name": call.name, "arguments": call.arguments_json()}
         calls = [{"id": call.id, "type": "function", "function": function}]
@@ -114,8 +123,8 @@ class Completion:
         """The deltas between opening and finish, `step` tokens each."""
         call = self._call(index)
         if call is None:
-            words = self._words(index)
-            return [{"content": "".join(words[first : first + step])} for first in range(0, len(words), step)]
+            said = self._said(index)
+            return [{"content": "".join(said[first : first + step])} for first in range(0, len(said), step)]
         count = -(-self.generation.visible // step)
         return [
             {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
@@ -136,15 +145,27 @@ class Completion:
         return Chunk(b"data: " + orjson.dumps(document) + b"\n\n", tokens)
 
 
-def chosen_tool(document: dict[str, Any]) -> Tool | None:
-    """The function to call: the one that `tool_choice` names, else the first; None where there is none to call."""
+def chosen_tool(document: dict[str, Any], told: bool) -> Tool | None:
+    """The function to call: the one that `tool_choice` names, else the first; None where there is none to call. Where
+    the request leaves the choice to the model it is `told`.
+    """
     choice = document.get("tool_choice")
-    if choice == "none":
+    named = choice if isinstance(choice, dict) and choice.get("type") == "function" else {}
+    if choice == "none" or not (told or choice == "required" or named):
         return None
     functions = [tool.get("function") for tool in objects_in(document.get("tools"))]
     tools = [Tool.declared(function, "parameters") for function in objects_in(functions)]
-    forced = choice.get("function") if isinstance(choice, dict) else None
+    forced = named.get("function")
     return toolcall.choose(tools, forced.get("name") if isinstance(forced, dict) else None)
+
+
+def wanted_schema(form: Any) -> Any:
+    """The schema that the reply must fit; None where it may be any text."""
+    kind = form.get("type") if isinstance(form, dict) else None
+    if kind == "json_schema":
+        inner = form.get("json_schema")
+        return form.get("schema") or (inner.get("schema") if isinstance(inner, dict) else None) or {}
+    return {} if kind == "json_object" else None
 
 
 def usage_of(tokens: Tokens) -> dict[str, Any]:

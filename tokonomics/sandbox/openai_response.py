@@ -11,6 +11,7 @@ from tokonomics.sandbox import toolcall
 from tokonomics.sandbox.dialect import optional_object
 from tokonomics.sandbox.generation import Generation
 from tokonomics.sandbox.instructions import FaultKind, Instructions
+from tokonomics.sandbox.openai_chat import wanted_schema
 from tokonomics.sandbox.reply import Chunk
 from tokonomics.sandbox.tokens import Tokens
 from tokonomics.sandbox.toolcall import Tool, ToolCall
@@ -53,6 +54,9 @@ class Response:
         self.instructions = instructions
         self.words = generation.words(generation.visible)
         self.call = self._call(tool) if tool else None
+        schema = wanted_schema(optional_object(document, "text").get("format"))
+        if schema is not None and not self.call:
+            self.words = toolcall.pieces(toolcall.json_for(schema, "".join(self.words)), len(self.words))
         tier = document.get("service_tier")
         self.common = {
             "id": generation.identifier("resp_", 48),

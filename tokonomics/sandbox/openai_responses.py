@@ -32,7 +32,7 @@ def create_response(request: Request) -> Reply:
         generation=generation,
         instructions=request.instructions,
         created=request.now,
-        tool=chosen_tool(document) if request.instructions.tool else None,
+        tool=chosen_tool(document, request.instructions.tool),
     )
     if document.get("stream"):
         return stream(response.events(), headers=headers(request), tokens=generation.tokens)
@@ -55,14 +55,17 @@ def prompt_tokens(document: dict[str, Any]) -> int:
     return size.tokens
 
 
-def chosen_tool(document: dict[str, Any]) -> Tool | None:
-    """The function to call: the one that `tool_choice` names, else the first; None where there is none to call."""
+def chosen_tool(document: dict[str, Any], told: bool) -> Tool | None:
+    """The function to call: the one that `tool_choice` names, else the first; None where there is none to call. Where
+    the request leaves the choice to the model it is `told`.
+    """
     choice = document.get("tool_choice")
-    if choice == "none":
+    named = choice if isinstance(choice, dict) and choice.get("type") == "function" else {}
+    if choice == "none" or not (told or choice == "required" or named):
         return None
     functions = [tool for tool in objects_in(document.get("tools")) if tool.get("type") == "function"]
     tools = [Tool.declared(function, "parameters") for function in functions]
-    return toolcall.choose(tools, choice.get("name") if isinstance(choice, dict) else None)
+    return toolcall.choose(tools, named.get("name"))
 
 
 def count_input_tokens(request: Request) -> Reply:

@@ -1,5 +1,6 @@
 """Which tool is called, and with which arguments. Arguments fit the tool's JSON schema as far as a caller may expect:
-every required property is there with its type; the first free string carries the output's words."""
+every required property is there with its type; the first free string carries the output's words. Replies that a client
+wants as JSON fit their schema in the same way."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from typing import Any
 
 import orjson
 
-_SMALLEST: dict[str, Any] = {"string": "amber", "integer": 7, "number": 7, "boolean": True, "array": []}
+_SMALLEST: dict[str, Any] = {"string": "amber", "integer": 7, "number": 7, "boolean": True}
+_MOST_STEPS = 16
+_ANY_OBJECT: Mapping[str, Any] = {"properties": {"answer": {"type": "string"}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +42,20 @@ def objects_in(value: Any) -> list[dict[str, Any]]:
 
 
 def choose(tools: Sequence[Tool], forced: str | None) -> Tool | None:
-    """The tool that the request insists on, else the first."""
+    """The tool that the request names, else the first."""
     return next((tool for tool in tools if forced in (None, tool.name)), None)
 
 
 def arguments_for(schema: Mapping[str, Any], text: str) -> dict[str, Any]:
-    properties = schema.get("properties")
-    if not isinstance(properties, Mapping):
-        return {}
-    required = schema.get("required")
-    if not isinstance(required, list):
-        required = [name for name in properties if _is_free_string(properties[name])][:1]
-    arguments = {name: _smallest(properties.get(name), text) for name in required if isinstance(name, str)}
-    speaking = next((name for name in arguments if _is_free_string(properties.get(name))), None)
-    if speaking is not None:
-        arguments[speaking] = text
-    return arguments
+    return _Filling(schema, text).object(schema)
+
+
+def json_for(schema: Any, text: str) -> str:
+    """A reply as JSON that fits the schema; an object with an `answer` where there is none."""
+    schema = schema if isinstance(schema, Mapping) and schema else _ANY_OBJECT
+    filling = _Filling(schema, text)
+    value = filling.value(schema)
+    return orjson.dumps(filling.object(schema) if value is None else value).decode()
 
 
 def pieces(text: str, count: int) -> list[str]:
@@ -63,24 +64,64 @@ def pieces(text: str, count: int) -> list[str]:
     return [text[size * index : size * (index + 1)] for index in range(count)]
 
 
-def _is_free_string(schema: Any) -> bool:
-    return isinstance(schema, Mapping) and schema.get("type") == "string" and "enum" not in schema
+@dataclass(slots=True)
+class _Filling:
+    """Values for a schema; `root` holds the definitions that `$ref` names. What goes on for ever ends after `left`."""
 
+    root: Mapping[str, Any]
+    text: str
+    left: int = 200
 
-def _smallest(schema: Any, text: str) -> Any:
-    """A value of the schema's type; None where the schema does not say."""
-    match schema:
-        case {"const": value}:
-            return value
-        case {"enum": [value, *_]}:
-            return value
-        case {"anyOf": [alternative, *_]}:
-            return _smallest(alternative, text)
-        case {"type": [kind, *_]}:
-            return _smallest({**schema, "type": kind}, text)
-        case {"type": "object"}:
-            return arguments_for(schema, text)
-        case {"type": str(kind)}:
-            return _SMALLEST.get(kind)
-        case _:
+    def object(self, schema: Any) -> dict[str, Any]:
+        schema = self._resolved(schema)
+        properties = schema.get("properties") if isinstance(schema, Mapping) else None
+        if not isinstance(properties, Mapping):
+            return {}
+        required = schema.get("required")
+        if not isinstance(required, list):
+            required = [name for name in properties if self._is_free_string(properties[name])][:1]
+        arguments = {name: self.value(properties.get(name)) for name in required if isinstance(name, str)}
+        speaking = next((name for name in arguments if self._is_free_string(properties.get(name))), None)
+        if speaking is not None:
+            arguments[speaking] = self.text
+        return arguments
+
+    def value(self, schema: Any) -> Any:
+        """The smallest of the schema's type; None where the schema does not say."""
+        self.left -= 1
+        if self.left < 0:
             return None
+        match self._resolved(schema):
+            case {"const": value}:
+                return value
+            case {"enum": [value, *_]}:
+                return value
+            case {"anyOf": [alternative, *_]} | {"allOf": [alternative, *_]}:
+                return self.value(alternative)
+            case {"type": [kind, *_]} as several:
+                return self.value({**several, "type": kind})
+            case {"type": "object"} as found:
+                return self.object(found)
+            case {"type": "array", "items": items, "minItems": int(least)}:
+                return [self.value(items) for _ in range(min(least, self.left))]
+            case {"type": "array"}:
+                return []
+            case {"type": str(kind)}:
+                return _SMALLEST.get(kind)
+            case _:
+                return None
+
+    def _is_free_string(self, schema: Any) -> bool:
+        schema = self._resolved(schema)
+        return isinstance(schema, Mapping) and schema.get("type") == "string" and "enum" not in schema
+
+    def _resolved(self, schema: Any) -> Any:
+        """What `#/$defs/Name` stands for; None where it leads nowhere, or in a circle."""
+        for _ in range(_MOST_STEPS):
+            if not isinstance(schema, Mapping) or not isinstance(schema.get("$ref"), str):
+                return schema
+            found: Any = self.root
+            for step in schema["$ref"].removeprefix("#/").split("/"):
+                found = found.get(step) if isinstance(found, Mapping) else None
+            schema = found
+        return None
