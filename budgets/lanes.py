@@ -16,12 +16,10 @@ from contextlib import suppress
 from typing import Any
 
 import hiredis
-import redis.asyncio as aioredis
 from redis.asyncio.connection import AbstractConnection
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from tenants import topology
 from tenants.store import Script, StoreUnavailable, run_id_of
 
 log = logging.getLogger(__name__)
@@ -58,9 +56,7 @@ class Lane:
 
     def __init__(self, url: str, timeout: float) -> None:
         self._timeout = timeout
-        self._pool = aioredis.ConnectionPool.from_url(
-            url, protocol=2, socket_timeout=timeout, socket_connect_timeout=timeout, retry=Retry(NoBackoff(), 0)
-        )
+        self._pool = topology.async_pool(topology.address(url), timeout)
         self._loop = asyncio.get_running_loop()
         self._connection: AbstractConnection | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -98,9 +94,13 @@ class Lane:
         """The time by Redis's clock as far as known, epoch seconds; not ahead of it but for this clock's drift."""
         return self._loop.time() + self._clock
 
-    def set_time(self, now_ms: int) -> None:
-        """A script said what time it is, and our estimate was off: take its word."""
+    def set_time(self, now_ms: int, key: str = "") -> None:
+        """A script on this key said what time it is, and our estimate was off: take its word."""
         self._clock = now_ms / 1000 - self._loop.time()
+
+    def run_id_at(self, key: str) -> str:
+        """The server that keeps a key; '' while none is known."""
+        return self.run_id
 
     def flush(self) -> None:
         """Write what is queued, now: what must be on its way before the client's last byte does not wait for a turn."""
@@ -190,7 +190,12 @@ class Lane:
             self._waiting.append(call)
             self.flush()
         else:
-            future.set_exception(ScriptError(str(reply)))
+            self._refused(call, str(reply))
+
+    def _refused(self, call: _Call, error: str) -> None:
+        call.future.set_exception(ScriptError(error))
+        if error.startswith("READONLY"):  # it was the master once: the next connection asks who is now
+            self._loop.create_task(self._drop("the server is a replica now"))
 
     def _ensure_watch(self) -> None:
         if self._watch is None:

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 
-from budgets import journal, keyspace, scripts
+from budgets import journal, keyspace, scripts, user_counters
 from budgets.models import DailySpend, JournalCursor, UsageRecord
 from budgets.windows import Window, windows_at, windows_of
 from tenants import store
@@ -25,7 +25,7 @@ SWEEP_BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One counter: `scope` is `tenant`, `tenant:test` or `key:<id>`."""
+    """One counter: `scope` is `tenant`, `tenant:test`, `key:<id>` or `user:<hash>:<key id>`."""
 
     scope: str
     window: Window
@@ -39,6 +39,9 @@ class LedgerView:
     version: int
     cursor: str
     spent: dict[Place, int]
+    """Of all counters but the end users': those come in batches (budgets.user_counters)."""
+    now: float
+    """By the clock of Redis, epoch seconds."""
 
 
 def open_ledger(tenant_id: str) -> None:
@@ -57,8 +60,10 @@ def rebuild(tenant_id: str, *, grace_seconds: float | None = None, force: bool =
     it has in flight; one that came back with its data (a restart) does so from when it was up that long.
     """
     grace = settings.LEDGER_GRACE_SECONDS if grace_seconds is None else grace_seconds
-    grace_end = _server_grace_end_ms(grace)
+    grace_end = _server_grace_end_ms(tenant_id, grace)
     with _ledger_view(tenant_id, DailySpend.objects.all()) as view:
+        if not user_counters.build(tenant_id, view.now, live_too=force):
+            return False
         arguments: list[str | int] = []
         for place, spent in view.spent.items():
             arguments += (spent, place.window.expires_at)
@@ -84,21 +89,19 @@ def _keys(tenant_id: str, places: Iterable[Place]) -> list[str]:
     return [*fixed, *[place.key for place in places]]
 
 
-def _server_grace_end_ms(grace: float) -> int:
-    """When a server that restarted with its data has been up for the grace, ms by its clock; 0 when that is past."""
-    try:
-        info: Any = store.client().info("server")
-    except redis.RedisError as error:
-        raise store.StoreUnavailable(str(error)) from error
-    left = grace - float(info["uptime_in_seconds"])
-    return int((store.now() + left) * 1000) if left > 0 else 0
+def _server_grace_end_ms(tenant_id: str, grace: float) -> int:
+    """Until when a server that came back with its data, or a replica that became the master, waits for what it may lack,
+    ms by its clock; 0 when that is past."""
+    key = keyspace.policy(tenant_id)
+    left = grace - store.age(key)
+    return int((store.now(key) + left) * 1000) if left > 0 else 0
 
 
 @contextmanager
 def _ledger_view(tenant_id: str, rows: Any) -> Iterator[LedgerView]:
     """Sums and cursor in one look, true until the block ends: its locks keep out a drain (cursor) and a change of
     policy (tenant), so that what a script is told of the database cannot have gone stale on the way."""
-    now = store.now()
+    now = store.now(keyspace.policy(tenant_id))
     with transaction.atomic():
         tenant = Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
         JournalCursor.objects.get_or_create(tenant_id=tenant_id)
@@ -110,7 +113,7 @@ def _ledger_view(tenant_id: str, rows: Any) -> Iterator[LedgerView]:
             for place in _places_of(tenant_id, row["api_key_id"], row["mode"], row["day"]):
                 if place.window.expires_at > now:
                     spent[place] = spent.get(place, 0) + row["total"]
-        yield LedgerView(tenant.policy_version, cursor.last_id, spent)
+        yield LedgerView(tenant.policy_version, cursor.last_id, spent, now)
 
 
 def _current_places(tenant_id: str, now: float) -> Iterator[Place]:
@@ -156,7 +159,7 @@ def end_leases(tenant_id: str) -> int:
 def active_tenants(since_seconds: int = 2 * 86_400) -> list[str]:
     """The tenants that a worker has seen lately; the sweep of the whole database is `Tenant.objects`."""
     try:
-        members: Any = store.client().zrangebyscore(keyspace.ACTIVE, store.now() - since_seconds, "+inf")
+        members: Any = store.client().zrangebyscore(keyspace.ACTIVE, store.now(keyspace.ACTIVE) - since_seconds, "+inf")
     except redis.RedisError as error:
         raise store.StoreUnavailable(str(error)) from error
     return [member.decode() for member in members]
@@ -199,9 +202,12 @@ class OpenHold:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
+    """`scopes`: every counter but the end users', of which those that differ; `end_users`: how many of theirs there are."""
+
     scopes: list[ScopeAudit]
     open_holds: list[OpenHold]
     journal_lag: int
+    end_users: int = 0
 
     @property
     def ok(self) -> bool:
@@ -212,21 +218,36 @@ def audit(tenant_id: str) -> Audit:
     """Compare Redis with the ledger, live: one look at Redis against the rows at their cursor and later entries."""
     rebuild(tenant_id)  # a tenant that nobody has asked for since the store restarted; otherwise does nothing
     with _ledger_view(tenant_id, UsageRecord.objects.all()) as view:
-        places = list(view.spent)
-        arguments = [keyspace.hold_prefix(tenant_id)]
-        _, _, counters, holds, raw = store.run(scripts.SNAPSHOT, _keys(tenant_id, places), arguments)
+        seen = _look(tenant_id, view.spent, view.cursor)
+        users, differing = 0, []
+        for batch in user_counters.batches(user_counters.by_rows(tenant_id, view.now, seen.moved)):
+            users += len(batch)
+            at_once = _look(tenant_id, {_user_place(tenant_id, each): each.spent for each in batch}, view.cursor)
+            differing += [scope for scope in at_once.scopes if not scope.ok]
+    holds = [OpenHold(tenant_id, h[0].decode(), int(h[1]), int(h[3]), h[4].decode(), int(float(h[5]))) for h in seen.holds]
+    return Audit([*seen.scopes, *differing], holds, seen.lag, users)
+
+
+def _user_place(tenant_id: str, of: user_counters.UserSum) -> Place:
+    return Place(f"user:{of.end_user}:{of.key_id}", of.window, of.counter(tenant_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One moment of Redis beside the ledger. `moved`: the counters that open holds and undrained entries speak of."""
+
+    scopes: list[ScopeAudit]
+    holds: list[Any]
+    lag: int
+    moved: set[str]
+
+
+def _look(tenant_id: str, ledger: dict[Place, int], cursor: str) -> _Look:
+    """These counters now, against the rows at the cursor (`ledger`) and the entries after it."""
+    reply = store.run(scripts.SNAPSHOT, _keys(tenant_id, ledger), [keyspace.hold_prefix(tenant_id)])
+    _, _, counters, holds, raw = reply
     tail = [journal.Entry.decode(entry_id, _pairs(fields)) for entry_id, fields in raw]
-    tail = [entry for entry in tail if stream_id(entry.id) > stream_id(view.cursor)]
-    return Audit(
-        _compare(tenant_id, view, places, counters, holds, tail),
-        [OpenHold(tenant_id, h[0].decode(), int(h[1]), int(h[3]), h[4].decode(), int(float(h[5]))) for h in holds],
-        len(tail),
-    )
-
-
-def _compare(
-    tenant_id: str, view: LedgerView, places: list[Place], counters: Any, holds: Any, tail: Iterable[journal.Entry]
-) -> list[ScopeAudit]:
+    tail = [entry for entry in tail if stream_id(entry.id) > stream_id(cursor)]
     later: dict[str, int] = {}
     for entry in tail:
         for key in entry.counters:
@@ -235,17 +256,18 @@ def _compare(
     for hold in holds:
         for key in hold[2].decode().split():
             expected_held[key] = expected_held.get(key, 0) + int(hold[1])
-    return [
+    scopes = [
         ScopeAudit(
             tenant_id,
             place,
             redis_spent=int(spent),
-            ledger_spent=view.spent[place] + later.get(place.key, 0),
+            ledger_spent=ledger[place] + later.get(place.key, 0),
             redis_held=int(held),
             expected_held=expected_held.get(place.key, 0),
         )
-        for place, (spent, held) in zip(places, counters, strict=True)
+        for place, (spent, held) in zip(ledger, counters, strict=True)
     ]
+    return _Look(scopes, holds, len(tail), later.keys() | expected_held.keys())
 
 
 def mend(found: Audit) -> int:

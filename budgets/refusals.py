@@ -13,7 +13,7 @@ import orjson
 import redis
 
 from budgets import keyspace
-from budgets.lanes import Lane
+from budgets.reach import AnyLane
 from tenants import store
 
 KEPT_DAYS = 40
@@ -39,7 +39,7 @@ class Refused:
 class Tally:
     """What one event loop has refused since the last flush."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: AnyLane) -> None:
         self._lane = lane
         self._start_over()
 

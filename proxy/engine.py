@@ -11,8 +11,8 @@ from django.conf import settings
 from alerts import tasks
 from budgets import feed
 from budgets.inflight import InFlight
-from budgets.lanes import Lane
 from budgets.ledger import Ledger
+from budgets.reach import open_lane
 from budgets.refusals import Tally
 from proxy import metrics
 from proxy.admission import Admission
@@ -28,7 +28,7 @@ class Engine:
     """Started by the first request or by the server's lifespan, stopped with it."""
 
     def __init__(self) -> None:
-        self.lane = Lane(settings.REDIS_URL, settings.LEDGER_TIMEOUT)
+        self.lane = open_lane(settings.REDIS_URL, settings.LEDGER_TIMEOUT)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self.ledger = Ledger(self.lane, owner, settings.LEDGER_LEASE_SECONDS)
         self.inflight = InFlight(self.ledger, nudge=_nudge, confirmed=metrics.numbers.settle.observe)

@@ -6,15 +6,16 @@ redis-py would count a timed-out script twice.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError
-from redis.retry import Retry
+from redis.exceptions import MovedError, NoScriptError
+
+from tenants import topology
 
 
 class Script:
@@ -30,65 +31,101 @@ class StoreUnavailable(Exception):
     """Redis did not answer, refused the connection, or is not fit to keep money; nothing is known of the last call."""
 
 
-_pool: redis.ConnectionPool | None = None
+# Errors of a server that is not fit to be asked now, or not the one to ask: the command changed nothing.
+_UNFIT = (
+    redis.exceptions.OutOfMemoryError,
+    redis.exceptions.ReadOnlyError,
+    redis.exceptions.ClusterDownError,
+    redis.exceptions.TryAgainError,
+    redis.exceptions.AskError,
+)
+_UNFIT_WORDS = ("MISCONF", "NOREPLICAS", "BUSY")
+MOST_MOVES = 3
+
+_store: topology.Store | None = None
 
 
-def pool() -> redis.ConnectionPool:
-    global _pool
-    if _pool is None:
-        _pool = redis.ConnectionPool.from_url(
-            settings.REDIS_URL,
-            socket_timeout=settings.LEDGER_TIMEOUT,
-            socket_connect_timeout=settings.LEDGER_TIMEOUT,
-            retry=Retry(NoBackoff(), 0),
-            health_check_interval=0,
-            max_connections=50,
-        )
-    return _pool
+def servers() -> topology.Store:
+    """What REDIS_URL leads to. Raises StoreUnavailable where it says nothing that is understood."""
+    global _store
+    if _store is None:
+        try:
+            _store = topology.connect(topology.address(settings.REDIS_URL), settings.LEDGER_TIMEOUT)
+        except ValueError as error:
+            raise StoreUnavailable(str(error)) from error
+    return _store
 
 
 def reset() -> None:
     """Forget the connections: after a fork, and in tests that start a server of their own."""
-    global _pool
-    if _pool is not None:
-        _pool.disconnect()
-    _pool = None
+    global _store
+    if _store is not None:
+        _store.close()
+    _store = None
 
 
 def client() -> redis.Redis:
-    """For plain commands (no script): INFO, XRANGE, SCAN."""
-    return redis.Redis(connection_pool=pool(), retry=Retry(NoBackoff(), 0))
+    """For plain commands (no script) on one key each: XRANGE, HGETALL. Raises redis.RedisError."""
+    return servers().client()
 
 
-def now() -> float:
-    """The time by Redis's clock, epoch seconds: the one that windows and leases go by. Raises StoreUnavailable."""
-    try:
-        reply: Any = client().time()
-    except redis.RedisError as error:
-        raise StoreUnavailable(str(error)) from error
-    return float(reply[0] + reply[1] / 1_000_000)
+def now(key: str = "") -> float:
+    """The time by Redis's clock, epoch seconds: the one that windows and leases go by. In a Cluster, of the server that
+    keeps the key. Raises StoreUnavailable."""
+    with _connection(key) as connection:
+        seconds, micros = _call(connection, "TIME")
+    return int(seconds) + int(micros) / 1_000_000
+
+
+def age(key: str) -> float:
+    """For how long the server that keeps the key is sure to have kept it, seconds: since it came up; 0 for a replica
+    that became the master, which may lack what its master wrote last. Raises StoreUnavailable."""
+    with _connection(key) as connection:
+        up = _line_of(_call(connection, "INFO", "server"), "uptime_in_seconds")
+        promoted = _line_of(_call(connection, "INFO", "replication"), "master_replid2").strip("0")
+    return 0.0 if promoted else float(up)
 
 
 def run(script: Script, keys: Sequence[str], args: Sequence[str | int | bytes]) -> Any:
     """Run one script with the run_id of the very connection that carries it. Raises StoreUnavailable."""
-    connection = None
-    try:
-        connection = pool().get_connection()
-        run_id = _run_id(connection)
-        tail = (len(keys), *keys, run_id, *args)
+    for _ in range(MOST_MOVES):
         try:
-            return _call(connection, "EVALSHA", script.sha, *tail)
-        except NoScriptError:
-            return _call(connection, "EVAL", script.source, *tail)
+            with _connection(keys[0]) as connection:
+                tail = (len(keys), *keys, _run_id(connection), *args)
+                try:
+                    return _call(connection, "EVALSHA", script.sha, *tail)
+                except NoScriptError:
+                    return _call(connection, "EVAL", script.source, *tail)
+        except MovedError:  # nothing was changed there
+            servers().lost()
+    raise StoreUnavailable("the servers of the cluster do not agree on who keeps this tenant")
+
+
+@contextmanager
+def _connection(key: str) -> Iterator[Any]:
+    """A connection to the server that keeps a key, given back at the end. What goes wrong is StoreUnavailable, but for
+    MovedError and errors of the command itself."""
+    pool = connection = None
+    try:
+        pool = servers().pool_of(key)
+        connection = pool.get_connection()
+        yield connection
     except BaseException as error:
         if connection is not None:
             connection.disconnect()  # type: ignore[no-untyped-call]  # whatever stopped us (a task's time limit too): an answer may still be under way
-        if isinstance(error, redis.ResponseError) or not isinstance(error, redis.RedisError | OSError):
+        if isinstance(error, MovedError) or not isinstance(error, redis.RedisError | OSError):
             raise
+        if isinstance(error, redis.ResponseError) and not _says_unfit(error):
+            raise
+        servers().lost()
         raise StoreUnavailable(str(error)) from error
     finally:
-        if connection is not None:
-            pool().release(connection)
+        if pool is not None and connection is not None:
+            pool.release(connection)
+
+
+def _says_unfit(error: redis.ResponseError) -> bool:
+    return isinstance(error, _UNFIT) or str(error).startswith(_UNFIT_WORDS)
 
 
 def _call(connection: Any, *command: str | int | bytes) -> Any:
@@ -111,8 +148,12 @@ def _run_id(connection: Any) -> str:
 
 def run_id_of(info: bytes | str) -> str:
     """The `run_id` line of INFO's answer."""
+    return _line_of(info, "run_id")
+
+
+def _line_of(info: bytes | str, name: str) -> str:
     text = info.decode() if isinstance(info, bytes) else info
     for line in text.splitlines():
-        if line.startswith("run_id:"):
-            return line[7:].strip()
-    raise StoreUnavailable("the server names no run_id")
+        if line.startswith(f"{name}:"):
+            return line[len(name) + 1 :].strip()
+    raise StoreUnavailable(f"the server names no {name}")

@@ -7,11 +7,11 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from budgets import keyspace, live, recovery
-from budgets.lanes import Lane
 from budgets.ledger import Counter, Ledger, Request, hold_id
 from budgets.live import Place
 from budgets.models import DailySpend
 from budgets.money import NANO
+from budgets.reach import AnyLane, open_lane
 from budgets.services import set_key_cap, set_starting_caps, set_tenant_cap
 from budgets.windows import WindowKind, windows_at
 from tenants import services
@@ -110,15 +110,15 @@ def test_the_tightest_is_a_capped_one() -> None:
 
 
 @pytest.fixture
-async def lane(store: ValkeyServer) -> AsyncIterator[Lane]:
-    opened = Lane(store.url, timeout=0.5)
+async def lane(store: ValkeyServer) -> AsyncIterator[AnyLane]:
+    opened = open_lane(store.url, timeout=0.5)
     await opened.command("PING")
     yield opened
     await opened.aclose()
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_hold_shows_at_once_and_moves_to_spent_when_settled(lane: Lane) -> None:
+async def test_a_hold_shows_at_once_and_moves_to_spent_when_settled(lane: AnyLane) -> None:
     tenant, key, _ = await sync_to_async(open_company)()
     ledger = Ledger(lane, "worker", lease_seconds=60)
     windows = ledger.windows()

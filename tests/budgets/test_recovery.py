@@ -13,9 +13,9 @@ from django.db import DatabaseError, transaction
 
 from budgets import journal, keyspace, recovery
 from budgets.inflight import InFlight
-from budgets.lanes import Lane
 from budgets.ledger import CapExceeded, Counter, Ledger, LedgerCold, LedgerOpening, Request, Reservation, hold_id
 from budgets.models import Cap, Crossing, DailySpend, JournalCursor, UsageRecord
+from budgets.reach import AnyLane, open_lane
 from tenants import store as blocking
 from tenants.models import ApiKey, Tenant
 from tests.support.valkey import ValkeyServer
@@ -28,7 +28,7 @@ USD = 1_000_000_000
 class Scene:
     """One tenant with one key under a cap, a worker, and short ways to say what happens."""
 
-    def __init__(self, lane: Lane, tenant: Tenant, key: ApiKey) -> None:
+    def __init__(self, lane: AnyLane, tenant: Tenant, key: ApiKey) -> None:
         self.lane, self.tenant, self.key = lane, tenant, key
         self.ledger = Ledger(lane, "worker", lease_seconds=60)
         self.inflight = InFlight(self.ledger, nudge=lambda tenants: None)
@@ -85,7 +85,7 @@ def found() -> tuple[Tenant, ApiKey]:
 async def scene_on(server: ValkeyServer) -> AsyncIterator[Scene]:
     tenant, key = await asyncio.to_thread(found)
     await asyncio.to_thread(recovery.open_ledger, tenant.pk)
-    lane = Lane(server.url, timeout=1)
+    lane = open_lane(server.url, timeout=1)
     await lane.command("PING")
     yield Scene(lane, tenant, key)
     await lane.aclose()

@@ -23,16 +23,20 @@ class RedisState:
 def redis_state() -> RedisState:
     """Within LEDGER_TIMEOUT seconds each for connect and read."""
     try:
-        policy = str(store.client().info("memory").get("maxmemory_policy", "unknown"))
-    except (redis.RedisError, OSError):
+        policies = [_policy_of(one) for one in store.servers().masters()]
+    except (redis.RedisError, OSError, store.StoreUnavailable):
         return RedisState(reachable=False, maxmemory_policy="unknown", problem="Redis does not answer.")
-    problem = ""
+    problem, policy = "", next((policy for policy in policies if policy != NEEDED_POLICY), NEEDED_POLICY)
     if policy != NEEDED_POLICY:
         problem = (
             f"Redis has maxmemory-policy {policy}: it would throw counters away when its memory is full, and caps with "
             f"them. Set it to {NEEDED_POLICY}."
         )
     return RedisState(reachable=True, maxmemory_policy=policy, problem=problem)
+
+
+def _policy_of(server: redis.Redis) -> str:
+    return str(server.info("memory").get("maxmemory_policy", "unknown"))
 
 
 def database_problem() -> str:
