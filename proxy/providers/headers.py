@@ -16,14 +16,19 @@ _REQUEST_IDS = frozenset({b"x-request-id", b"request-id"})
 
 
 def forwarded_headers(
-    headers: HeaderMap, extra: Iterable[str], authentication: tuple[bytes, bytes], *, sandbox: bool
+    headers: HeaderMap,
+    extra: Iterable[str],
+    authentication: tuple[bytes, bytes],
+    *,
+    sandbox: bool,
+    content_type: bytes = b"application/json",
 ) -> RawHeaders:
     """The headers to send: the common allow-list, the format's own `extra`, and the tenant's provider key.
 
     The body is ours, so its type and the wish for an uncompressed reply are ours too.
     """
     sent: RawHeaders = [
-        (b"content-type", b"application/json"),
+        (b"content-type", content_type),
         (b"accept-encoding", b"identity"),
         authentication,
     ]

@@ -4,7 +4,7 @@ from collections.abc import Set
 from typing import Any
 
 from budgets.pricing.rates import Retention
-from proxy.providers import fields
+from proxy.providers import fields, multipart
 from proxy.providers.base import Adapter, Dialect, HeaderMap
 from proxy.providers.headers import RawHeaders, forwarded_headers
 from proxy.providers.openai_errors import OPENAI_ERRORS
@@ -31,6 +31,14 @@ class OpenAIAdapter(Adapter):
         return forwarded_headers(
             headers, _OWN_HEADERS, (b"authorization", b"Bearer " + secret.encode()), sandbox=sandbox
         )
+
+
+def form_headers(headers: HeaderMap, secret: str, *, sandbox: bool) -> RawHeaders:
+    """The same for a body that is a form."""
+    authentication = (b"authorization", b"Bearer " + secret.encode())
+    return forwarded_headers(
+        headers, _OWN_HEADERS, authentication, sandbox=sandbox, content_type=multipart.CONTENT_TYPE
+    )
 
 
 def refuse_own_searches(model: str) -> None:
