@@ -233,3 +233,55 @@ def _knows(node: Node, everyone: int) -> bool:
     known = node.cli("CLUSTER", "NODES")
     lines = known.values() if isinstance(known, dict) else known.splitlines()
     return len(lines) == everyone and not any("handshake" in str(line) for line in lines)
+
+
+class Watched(Fleet):
+    """A master and its replica, and one Sentinel that makes the replica the master when the master is gone."""
+
+    service = "mymaster"
+
+    def start(self) -> None:
+        first, second, watch = free_ports(3)
+        master = Node(self.folder / "master", first).start()
+        replica = Node(self.folder / "replica", second, replicaof=f"127.0.0.1 {first}").start()
+        self.nodes = [master, replica]
+        wait_until(lambda: replica.cli("INFO", "replication")["master_link_status"] == "up", what="the replica in step")
+        self.sentinel = Sentinel(self.folder / "sentinel", watch, master=first, service=self.service).start()
+        self.nodes.append(self.sentinel)
+        wait_until(self._known, what="the Sentinel knows the replica")
+
+    def _known(self) -> bool:
+        return "127.0.0.1" in str(self.sentinel.cli("SENTINEL", "REPLICAS", self.service))
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://{self.sentinel.address}/{self.service}?db=0"
+
+
+class Sentinel(Node):
+    def __init__(self, folder: Path, port: int, *, master: int, service: str) -> None:
+        super().__init__(folder, port)
+        folder.mkdir(parents=True)
+        lines = [
+            f"port {port}",
+            "bind 127.0.0.1",
+            f"dir {folder}",
+            f"sentinel monitor {service} 127.0.0.1 {master} 1",
+            f"sentinel down-after-milliseconds {service} {NODE_TIMEOUT_MS}",
+            f"sentinel failover-timeout {service} 2000",
+        ]
+        self._file = folder / "sentinel.conf"
+        self._file.write_text("\n".join(lines) + "\n")
+
+    def command(self) -> list[str]:
+        return [super().command()[0], str(self._file), "--sentinel"]
+
+
+def part(master: Node) -> None:
+    """From now on its replicas hear nothing of what it writes, nor can they come back to it."""
+    master.cli("ACL", "SETUSER", "default", "-psync", "-sync")
+    master.cli("CLIENT", "KILL", "TYPE", "replica")
+
+
+def await_promotion(replica: Node) -> None:
+    wait_until(lambda: replica.role() == "master", what="the replica promoted")
