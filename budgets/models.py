@@ -4,11 +4,13 @@ from copy import copy
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 from budgets.money import MAX_CAP
 from budgets.windows import Window, WindowKind
-from tenants.models import ApiKey, KeyMode, Tenant
+from tenants import ids
+from tenants.models import ApiKey, KeyMode, Tenant, User
 
 WINDOW_CHOICES = [(WindowKind.MONTH, "month"), (WindowKind.DAY, "day")]
 
@@ -98,6 +100,43 @@ class EndUserCap(models.Model):
         return f"{self.end_user or 'each end user'} of {self.api_key} a {self.window}"
 
 
+class TenantPrice(models.Model):
+    """What a tenant pays in place of the list: rates of its own, nothing at all on purpose, or so much off.
+
+    `model` is a model's name, or `*` for every one of the provider. What it means is in `budgets.pricing.own`.
+    """
+
+    id = models.CharField(primary_key=True, max_length=24, default=ids.price_id, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="prices")
+    provider = models.CharField(max_length=32)
+    model = models.CharField(max_length=128)
+    rates = models.JSONField(null=True, blank=True, help_text="By kind: nanodollars a million tokens; fees, a call.")
+    discount = models.IntegerField(default=0, help_text="Hundredths of a percent off the list; below 0 a surcharge.")
+    free = models.BooleanField(default=False)
+    context_window = models.PositiveIntegerField(null=True, blank=True)
+    max_output_tokens = models.PositiveIntegerField(null=True, blank=True)
+    note = models.CharField(max_length=120, blank=True, help_text="Where it is from, in the tenant's own words.")
+    created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False, help_text="Since when it holds.")
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint("tenant", "provider", Lower("model"), name="one_own_price_a_model"),
+            models.CheckConstraint(condition=models.Q(discount__lt=10_000), name="a_discount_leaves_something"),
+            models.CheckConstraint(
+                condition=models.Q(rates__isnull=False, discount=0, free=False)
+                | models.Q(rates__isnull=True, discount=0, free=True)
+                | (models.Q(rates__isnull=True, free=False) & ~models.Q(discount=0)),
+                name="rates_or_free_or_a_discount",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.model}"
+
+
 class UsageStatus(models.TextChoices):
     """How an admitted request ended."""
 
@@ -127,6 +166,13 @@ class UsageRecord(models.Model):
     output_tokens = models.BigIntegerField(default=0)
     usage = models.JSONField(default=dict, help_text="Tokens by kind, see budgets.pricing.usage.Usage.")
     price = models.JSONField(default=dict, help_text="The rates it was charged at, nanodollars a million tokens.")
+    price_source = models.CharField(max_length=80, blank=True, help_text="`genai-prices 0.2.3`, `own price`, ...")
+    price_since = models.DateField(null=True, help_text="Since when that price is in force, where that is known.")
+    own_price = models.CharField(max_length=24, blank=True, help_text="The id of the tenant's own price or discount.")
+    service_tier = models.CharField(max_length=32, blank=True, help_text="As the reply named it.")
+    bound = models.JSONField(default=dict, help_text="What the hold was reckoned from: `input`, `output`, `choices`.")
+    request_id = models.CharField(max_length=40, blank=True, help_text="What the client got as `x-request-id`.")
+    first_byte_ms = models.PositiveIntegerField(null=True, help_text="Until the provider's reply began.")
     stream = models.BooleanField(default=False)
     http_status = models.PositiveSmallIntegerField(null=True)
     duration_ms = models.PositiveIntegerField(default=0)
@@ -144,6 +190,7 @@ class UsageRecord(models.Model):
             models.Index(fields=["tenant", "-reserved_at"]),
             models.Index(fields=["tenant", "mode", "-reserved_at"]),
             models.Index(fields=["api_key", "-reserved_at"]),
+            models.Index(fields=["request_id"]),
             models.Index(fields=["tenant"], condition=models.Q(user_uncounted=True), name="uncounted_end_users"),
         ]
 

@@ -32,5 +32,9 @@ def invitation_id() -> str:
     return new_id("inv")
 
 
+def price_id() -> str:
+    return new_id("prc")
+
+
 def audit_event_id() -> str:
     return new_id("aud")

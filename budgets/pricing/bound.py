@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from budgets.money import ceil_div
-from budgets.pricing.rates import TOKENS_PER_RATE, Model, Retention
+from budgets.pricing.cost import cost
+from budgets.pricing.rates import TOKENS_PER_RATE, Model, Retention, in_region
+from budgets.pricing.usage import Usage
 
 # What a provider's template adds around the text of a request, in tokens, with room to spare: OpenAI's chat format adds
 # 3 or 4 a message and 3 a reply; role names, tool call ids and separators stay below the rest.
@@ -57,6 +59,8 @@ class Quote:
     most_output: int
     input_cost: int
     lines: tuple[_Line, ...]
+    input_tokens: int = 0
+    """The most input tokens that it was reckoned with."""
 
     def affordable(self, granted: int) -> int:
         """The largest output limit per choice that `granted` nanodollars cover. ValueError below `least`."""
@@ -87,6 +91,7 @@ def quote(
     web_searches: int = 0,
     audio: bool = False,
     service_tier: str = "",
+    region: str = "",
     retention: Retention = Retention.LONG,
     model_calls: int = 1,
 ) -> Quote:
@@ -97,7 +102,8 @@ def quote(
     never below `least_output` (a thinking budget, say), and may shrink to the larger of `floor` and `least_output`.
     `extra_output`: output tokens per choice that may be billed beyond the limit. `fees`: nanodollars, known to the
     adapter; `web_searches`: the most that carry the model's own fee. `service_tier`: as sent; the standard one where
-    none is, and beside any other, which may be full. `retention`: the longest prompt cache entry that the request can
+    none is, and beside any other, which may be full. `region`: where the model may run; the dearest where none is
+    named. `retention`: the longest prompt cache entry that the request can
     write. `model_calls`: how often the provider may run the model. Raises NotPriceable for audio or searches without
     a rate, ValueError for a negative number.
     """
@@ -106,9 +112,10 @@ def quote(
         raise ValueError("a request's bounds cannot be negative")
     if min(choices, model_calls) < 1:
         raise ValueError("a request has at least one choice and one call of the model")
-    if model.window_published and model.provider in _WINDOW_ENFORCED:
+    if model.window_published and model.provider in _WINDOW_ENFORCED and not model.limits_own:
         input_tokens = min(input_tokens, model.context_window * model_calls)
-    limits = _output_limits(model.max_output_tokens, client_limit, default_limit, floor, least_output)
+    limits = _output_limits(model, client_limit, default_limit, floor, least_output)
+    percent = model.region_percent(region)
     lines = tuple(
         _Line(
             fixed=most_input * rates.dearest_input(retention, audio=audio)
@@ -117,15 +124,19 @@ def quote(
             per_output_token=choices * rates.dearest_output(audio=audio),
         )
         for ladder in model.ladders_ahead(service_tier)
-        for rates, most_input in ladder.reachable(input_tokens)
+        for plain, most_input in ladder.reachable(input_tokens)
+        for rates in (plain if percent == 100 else in_region(plain, percent),)
     )
+    # A hold is never empty: a cap of 0 refuses everything, also what is free.
+    nothing = 1 if model.free else 0
     return Quote(
-        least=max(line.at(limits.least) for line in lines),
-        most=max(line.at(limits.most) for line in lines),
+        least=max(nothing, *(line.at(limits.least) for line in lines)),
+        most=max(nothing, *(line.at(limits.most) for line in lines)),
         least_output=limits.least,
         most_output=limits.most,
         input_cost=max(line.at(0) for line in lines),
         lines=lines,
+        input_tokens=input_tokens,
     )
 
 
@@ -138,13 +149,25 @@ class _OutputLimits:
 
 
 def _output_limits(
-    model_limit: int, client_limit: int | None, default_limit: int, floor: int, least_output: int
+    model: Model, client_limit: int | None, default_limit: int, floor: int, least_output: int
 ) -> _OutputLimits:
     """A client's own limit is forwarded as it is; it is priced up to the model's, which nothing can exceed."""
+    model_limit = model.max_output_tokens
     if client_limit is not None:
-        return _OutputLimits(min(client_limit, model_limit), min(client_limit, model_limit))
+        priced = client_limit if model.limits_own else min(client_limit, model_limit)
+        return _OutputLimits(priced, priced)
     most = min(max(default_limit, least_output), model_limit)
     return _OutputLimits(min(max(floor, least_output), most), most)
+
+
+def quote_of_usage(model: Model, usage: Usage) -> Quote:
+    """The bound of a request whose every unit is bounded by itself: pictures, characters, time of sound.
+
+    Raises NotPriceable for a unit without a rate.
+    """
+    amount = max(1, cost(model, usage))
+    line = _Line(fixed=amount * TOKENS_PER_RATE, per_output_token=0)
+    return Quote(least=amount, most=amount, least_output=0, most_output=0, input_cost=amount, lines=(line,))
 
 
 def text_bound(strings: Iterable[str], tokenizer: str) -> int:

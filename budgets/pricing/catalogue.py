@@ -21,9 +21,11 @@ from genai_prices.types import (
     ModelInfo,
 )
 
+from budgets.pricing.hours import windows_of
 from budgets.pricing.limits import limits_of
 from budgets.pricing.rates import Model, Purpose
-from budgets.pricing.source import SOURCE, model_infos, read_prices
+from budgets.pricing.regions import regions_of
+from budgets.pricing.source import PREFIXED, SOURCE, model_infos, read_prices, since
 
 _LONGEST_NAME = 200
 
@@ -37,7 +39,8 @@ _ALIASES = {"computer-use": ("computer-use-preview",)}
 
 
 def find(provider: str, model: str, on: date, *, purpose: Purpose = Purpose.TEXT) -> Model | None:
-    """The model that a request names, at the prices of the day. `provider`: `openai`, `anthropic` or `gemini`.
+    """The model that a request names, at the prices of the day. A name may begin with the provider and a slash where
+    the provider's models are named so here. Azure sells OpenAI's models at OpenAI's prices, and some of its own.
 
     None for a name that is not known, and for a model without a price for input and output or for another purpose.
     """
@@ -47,11 +50,13 @@ def find(provider: str, model: str, on: date, *, purpose: Purpose = Purpose.TEXT
 
 
 def all_models(provider: str, on: date) -> list[Model]:
-    """The models with published limits that one can chat with, for `GET /v1/models`, sorted by id."""
+    """The models that one can chat with, for `GET /v1/models`, sorted by id: of the three whose limits we keep, those
+    that are offered today; of the others all that the price data knows.
+    """
     found = (
         _model(provider, info.id, on)
         for info in model_infos(provider)
-        if not info.deprecated and limits_of(provider, info.id, None).current
+        if not info.deprecated and (provider in PREFIXED or limits_of(provider, info.id, None).current)
     )
     return sorted((model for model in found if model and model.purpose is Purpose.TEXT), key=lambda model: model.id)
 
@@ -59,6 +64,10 @@ def all_models(provider: str, on: date) -> list[Model]:
 @lru_cache(maxsize=4096)
 def _find(provider: str, name: str, on: date, purpose: Purpose) -> Model | None:
     name = name.lower()
+    if provider in PREFIXED:
+        name = name.removeprefix(f"{provider}/")
+    if provider == "azure" and (sold := _find("openai", name, on, purpose)) is not None:
+        return sold
     info = next((each for each in model_infos(provider) if each.is_match(name)), None)
     if info is None or not _certain(info, name):
         return None
@@ -76,7 +85,7 @@ def _model(provider: str, model_id: str, on: date) -> Model | None:
     limits = limits_of(provider, model_id, info.context_window)
     return Model(
         provider=provider,
-        id=model_id,
+        id=_name_on_the_wire(info) if provider in PREFIXED else model_id,
         standard=standard,
         tiers=tiers,
         context_window=limits.window,
@@ -85,8 +94,11 @@ def _model(provider: str, model_id: str, on: date) -> Model | None:
         priced_on=on,
         purpose=purpose,
         tokenizer="byte_bpe" if provider == "openai" else "unknown",
-        window_published=limits.published,
+        window_published=limits.published or (provider in PREFIXED and info.context_window is not None),
         output_published=limits.published,
+        since=since(info, on),
+        regions=regions_of(provider, model_id),
+        hours=tuple(hours for hours, _ in windows_of(info)),
     )
 
 
@@ -99,6 +111,11 @@ def _certain(info: ModelInfo, name: str) -> bool:
     return any(
         name == each or (name.startswith(each) and _SAME_MODEL.fullmatch(name[len(each) :])) for each in _names(info)
     )
+
+
+def _name_on_the_wire(info: ModelInfo) -> str:
+    """`accounts/fireworks/models/glm-5p2` for what the data calls `glm-5p2`."""
+    return info.id if info.is_match(info.id) else next(_literals(info.match), info.id)
 
 
 def _names(info: ModelInfo) -> set[str]:

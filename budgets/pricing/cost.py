@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from budgets.money import ceil_div
-from budgets.pricing.rates import TOKENS_PER_RATE, Model, NotPriceable, PriceLadder
+from budgets.pricing.rates import TOKENS_PER_RATE, Model, NotPriceable, PriceLadder, Rates, in_region
 from budgets.pricing.usage import Usage
 
 # A kind of token: its name, which is also its rate's, and the count in Usage that it is charged for.
@@ -17,6 +17,10 @@ TOKEN_KINDS = (
     ("audio_cache_read", "audio_cache_read_tokens"),
     ("output", "output_tokens"),
     ("audio_output", "audio_output_tokens"),
+    ("image_input", "image_input_tokens"),
+    ("image_output", "image_output_tokens"),
+    ("character", "characters"),
+    ("millisecond", "milliseconds"),
 )
 
 
@@ -42,22 +46,43 @@ def cost(model: Model, usage: Usage, service_tier: str = "") -> int:
 
     Raises NotPriceable where the usage names a kind without a rate: the request is then charged at its hold.
     """
+    if usage.charged:
+        return usage.charged
     tier = service_tier or usage.service_tier
-    return max(_total(_lines(ladder, usage)) for ladder in model.ladders(tier))
+    percent = _region_percent(model, usage)
+    return max(_total(_lines(ladder, usage, percent)) for ladder in model.ladders(tier))
 
 
 def explain(model: Model, usage: Usage, service_tier: str = "") -> list[Line]:
     """The bill behind `cost`: lines whose numerators sum, divided by 1,000,000 and rounded up once, to exactly it."""
+    if usage.charged:
+        return [Line("charged", 1, usage.charged, per_call=True)]
     tier = service_tier or usage.service_tier
-    return max((list(_lines(ladder, usage)) for ladder in model.ladders(tier)), key=_total)
+    percent = _region_percent(model, usage)
+    return max((list(_lines(ladder, usage, percent)) for ladder in model.ladders(tier)), key=_total)
+
+
+def rates_of(model: Model, usage: Usage) -> Rates:
+    """The price list that `cost` charged this usage by."""
+    percent = _region_percent(model, usage)
+    ladders = model.ladders(usage.service_tier)
+    dearest = ladders[0] if len(ladders) == 1 else max(ladders, key=lambda each: _total(_lines(each, usage, percent)))
+    rates = dearest.rates_for(usage.total_input_tokens)
+    return rates if percent == 100 else in_region(rates, percent)
+
+
+def _region_percent(model: Model, usage: Usage) -> int:
+    return model.region_percent(usage.region) if usage.region else 100
 
 
 def _total(lines: Iterator[Line] | list[Line]) -> int:
     return ceil_div(sum(line.numerator for line in lines), TOKENS_PER_RATE)
 
 
-def _lines(ladder: PriceLadder, usage: Usage) -> Iterator[Line]:
+def _lines(ladder: PriceLadder, usage: Usage, percent: int) -> Iterator[Line]:
     rates = ladder.rates_for(usage.total_input_tokens)
+    if percent != 100:
+        rates = in_region(rates, percent)
     for kind, field in TOKEN_KINDS:
         if count := getattr(usage, field):
             yield Line(kind, count, _rate(getattr(rates, kind), kind))

@@ -4,10 +4,13 @@ The shapes only. `source` reads them out of the price data, `cost` and `bound` c
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
+from budgets.money import ceil_div
+from budgets.pricing.hours import Hours, tier_between
 from budgets.pricing.usage import UsageUnknown
 
 # A rate is per this many tokens; so numerators (tokens x rate) are in nanodollars x TOKENS_PER_RATE.
@@ -27,6 +30,9 @@ class NotPriceable(UsageUnknown):
 class Purpose(StrEnum):
     TEXT = "text"
     EMBEDDING = "embedding"
+    IMAGE = "image"
+    SPEECH = "speech"
+    TRANSCRIPTION = "transcription"
 
 
 class Retention(StrEnum):
@@ -39,7 +45,8 @@ class Retention(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """One price list: tokens in nanodollars per 1,000,000, `web_search` and `request_fee` in nanodollars a call.
+    """One price list: tokens (and characters, milliseconds of sound) in nanodollars per 1,000,000, `web_search` and
+    `request_fee` in nanodollars a call.
 
     Every rate is filled in by `source`, which documents the fallbacks; None: the model has no price for that kind.
     """
@@ -52,6 +59,10 @@ class Rates:
     audio_input: int | None = None
     audio_output: int | None = None
     audio_cache_read: int | None = None
+    image_input: int | None = None
+    image_output: int | None = None
+    character: int | None = None
+    millisecond: int | None = None
     web_search: int | None = None
     request_fee: int = 0
 
@@ -77,6 +88,29 @@ class Rates:
         if web_searches and self.web_search is None:
             raise NotPriceable("no price for web search")
         return self.request_fee + web_searches * (self.web_search or 0)
+
+    def given(self) -> dict[str, int]:
+        """The rates that there are, by kind: for storage and display."""
+        return {kind: rate for kind in RATE_KINDS if (rate := getattr(self, kind)) is not None}
+
+    def scaled(self, parts: int, whole: int, *, fees: bool = True) -> "Rates":
+        """Every rate times parts / whole, each rounded up; `fees`: also those that are a call's, not a token's."""
+        return Rates(
+            **{
+                kind: ceil_div(rate * parts, whole) if fees or kind not in CALL_KINDS else rate
+                for kind, rate in self.given().items()
+            }
+        )
+
+
+RATE_KINDS = tuple(each.name for each in fields(Rates))
+CALL_KINDS = frozenset({"web_search", "request_fee"})
+
+
+@lru_cache(maxsize=1024)
+def in_region(rates: Rates, percent: int) -> Rates:
+    """The token rates of a region that costs so many percent of the plain ones."""
+    return rates.scaled(percent, 100, fees=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +146,10 @@ class PriceLadder:
             rates = step.rates
         yield rates, total_input_tokens
 
+    def scaled(self, parts: int, whole: int) -> "PriceLadder":
+        steps = tuple(Step(step.above_input_tokens, step.rates.scaled(parts, whole)) for step in self.steps)
+        return PriceLadder(self.base.scaled(parts, whole), steps)
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -120,6 +158,13 @@ class Model:
     `tiers` are the service tiers beside the standard one (`flex`, `priority`, `fast`, `batch`). `context_window` is an
     upper bound, the published number where `window_published`; `max_output_tokens` is one too, the published number
     where `output_published`. `tokenizer` is `byte_bpe` (never more tokens than bytes) or `unknown`.
+
+    since        the day on which this price came into force, None where nobody says
+    regions      where inference in some regions costs more: percent of the token rates, by the provider's name
+    own          the id of the tenant's own price or discount that made it, empty for the list's
+    limits_own   the limits are a tenant's word: used where nothing better is known, never to make a bound smaller
+    free         it costs nothing, on purpose
+    hours        when the prices change within a day: each window is one of the `tiers`
     """
 
     provider: str
@@ -134,6 +179,12 @@ class Model:
     tokenizer: str = "unknown"
     window_published: bool = False
     output_published: bool = False
+    since: date | None = None
+    regions: Mapping[str, int] = field(default_factory=dict, hash=False)
+    own: str = ""
+    limits_own: bool = False
+    free: bool = False
+    hours: tuple[Hours, ...] = ()
 
     def ladders(self, service_tier: str = "") -> tuple[PriceLadder, ...]:
         """The ladders that a reply of this tier may be billed on: one, or all where the tier is not known."""
@@ -144,12 +195,24 @@ class Model:
 
     def ladders_ahead(self, service_tier: str = "") -> tuple[PriceLadder, ...]:
         """The ladders that a request sent with this tier may end on: the standard one, too, should the tier be full."""
+        if self.hours:
+            return (self.standard, *self.tiers.values())
         named = self.ladders(service_tier)
         return named if self.standard in named else (self.standard, *named)
+
+    def tier_at(self, began: float, ended: float) -> str:
+        """For a model with `hours`: the tier of a reply between these epoch seconds; empty for all others."""
+        return tier_between(self.hours, began, ended) if self.hours else ""
 
     def offers(self, service_tier: str) -> bool:
         """Whether the price data names this tier. An adapter refuses one that it does not (`auto` aside)."""
         return service_tier in STANDARD_TIERS or service_tier in self.tiers
+
+    def region_percent(self, region: str) -> int:
+        """What the token rates are multiplied by; where the region is not known, by the dearest."""
+        if not self.regions:
+            return 100
+        return self.regions.get(region) or max(self.regions.values())
 
     @property
     def rates(self) -> Rates:

@@ -19,17 +19,30 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib.metadata import version
+from math import ceil
 
 from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ModelInfo, ModelPrice, PriceVariant, TieredPrices, TimeOfDateConstraint
+from genai_prices.types import (
+    ModelInfo,
+    ModelPrice,
+    PriceVariant,
+    StartDateConstraint,
+    TieredPrices,
+    TimeOfDateConstraint,
+)
 
 from budgets.money import NANO, ceil_div
+from budgets.pricing import media
+from budgets.pricing.hours import moment_of, windows_of
 from budgets.pricing.rates import STANDARD_TIERS, PriceLadder, Purpose, Rates, Step
+from tenants import providers
 
 SOURCE = f"genai-prices {version('genai-prices')}"
 
 # Our provider ids -> the data's.
 PROVIDERS = {"openai": "openai", "anthropic": "anthropic", "gemini": "google"}
+# The same for providers whose models are named by a prefix: `groq/llama-3.3-70b-versatile`.
+PREFIXED = {each.id: each.prices for each in providers.PROVIDERS if each.prefixed}
 
 # Models that cost nothing on purpose. Empty: a price of 0 in the data stands for "not known" so far.
 FREE: frozenset[tuple[str, str]] = frozenset()
@@ -49,7 +62,7 @@ _ONE_INPUT_RATE = (
 
 def model_infos(provider: str) -> list[ModelInfo]:
     """The provider's models, in the order in which the data matches names. Empty for an unknown provider."""
-    data_id = PROVIDERS.get(provider)
+    data_id = PROVIDERS.get(provider) or PREFIXED.get(provider)
     found = next((each for each in get_snapshot().providers if each.id == data_id), None)
     if found is None:
         return []
@@ -61,15 +74,18 @@ def purpose_of(info: ModelInfo, prices: ModelPrice) -> Purpose | None:
     """None for a model that works in units we do not meter: images, video, hours, characters."""
     if "image" in info.id or _given(prices).keys() - _UNDERSTOOD:
         return None
-    return Purpose.EMBEDDING if "embedding" in info.id else Purpose.TEXT
+    return Purpose.EMBEDDING if "embed" in info.id else Purpose.TEXT
 
 
 def read_prices(provider: str, info: ModelInfo, on: date) -> tuple[Purpose, PriceLadder, dict[str, PriceLadder]] | None:
     """(purpose, standard ladder, further tiers) of a model on a day; None where it has no price that we can hold to."""
-    if _varies_within_a_day(info):
+    if any(isinstance(each.constraint, TimeOfDateConstraint) for each in info.price_variants or ()):
         return None
-    moment = datetime(on.year, on.month, on.day, tzinfo=UTC)
+    moment = moment_of(info, on)
     standard = info.get_prices(moment)
+    if provider == "openai" and (made := media.purpose_of(info.id)) is not None:
+        by_unit = media.ladder(made, _given(standard))
+        return (made, by_unit, {}) if by_unit is not None else None
     purpose = purpose_of(info, standard)
     ladder = _ladder(provider, info.id, purpose, standard) if purpose else None
     if purpose is None or ladder is None:
@@ -79,12 +95,34 @@ def read_prices(provider: str, info: ModelInfo, on: date) -> tuple[Purpose, Pric
         tier = _ladder(provider, info.id, purpose, info.get_prices(moment, {key: name}))
         if tier is not None and name not in STANDARD_TIERS:
             tiers[name] = tier
+    for hours, prices in windows_of(info):
+        tier = _ladder(provider, info.id, purpose, prices)
+        if tier is None:
+            return None
+        tiers[hours.tier] = tier
     return purpose, ladder, tiers
+
+
+def since(info: ModelInfo, on: date) -> date | None:
+    """The day on which the price that holds on a day came into force; None where the data gives no date."""
+    if isinstance(info.prices, ModelPrice):
+        return None
+    moment = datetime(on.year, on.month, on.day, tzinfo=UTC)
+    for each in reversed(info.prices):
+        if each.constraint is None:
+            return None
+        if each.constraint.active(moment):
+            return each.constraint.start_date if isinstance(each.constraint, StartDateConstraint) else None
+    return None
 
 
 def nanodollars_per_mtok(usd: Decimal) -> int:
     """`2.5` USD per 1,000,000 tokens -> 2_500_000_000. ValueError where that is no whole number of nanodollars."""
     return _whole(usd * NANO)
+
+
+def _rounded_up(usd: Decimal) -> int:
+    return ceil(usd * NANO)
 
 
 def _whole(amount: Decimal) -> int:
@@ -96,11 +134,6 @@ def _whole(amount: Decimal) -> int:
 def _given(prices: ModelPrice) -> dict[str, Decimal | TieredPrices]:
     """The price keys that hold a price, zero ones left out."""
     return {key: value for key, value in vars(prices).items() if value is not None and value != 0}
-
-
-def _varies_within_a_day(info: ModelInfo) -> bool:
-    dated = [*(info.prices if isinstance(info.prices, list) else ()), *(info.price_variants or ())]
-    return any(isinstance(each.constraint, TimeOfDateConstraint) for each in dated)
 
 
 def _tiers_in_force(variants: Iterable[PriceVariant], moment: datetime) -> list[tuple[str, str]]:
@@ -132,13 +165,16 @@ def _price_above(price: Decimal | TieredPrices, start: int) -> Decimal:
 
 
 def _rates(provider: str, model_id: str, usd: Mapping[str, Decimal]) -> Rates:
+    # OpenRouter passes on prices with endless decimals (0.08333...): rounded up to a nanodollar a million tokens.
+    per_mtok = _rounded_up if provider in PREFIXED else nanodollars_per_mtok
+
     def rate(key: str) -> int | None:
-        return nanodollars_per_mtok(usd[key]) if key in usd else None
+        return per_mtok(usd[key]) if key in usd else None
 
     def fee(key: str) -> int | None:
         return _whole(usd[key] * NANO / 1000) if key in usd else None
 
-    input_rate = nanodollars_per_mtok(usd["input_mtok"])
+    input_rate = per_mtok(usd["input_mtok"])
     output_rate = rate("output_mtok") or input_rate
     short_write = rate("cache_write_5m_mtok") or rate("cache_write_mtok")
     cache_read = rate("cache_read_mtok") or input_rate
@@ -150,8 +186,8 @@ def _rates(provider: str, model_id: str, usd: Mapping[str, Decimal]) -> Rates:
         input=input_rate,
         output=output_rate,
         cache_read=cache_read,
-        cache_write_5m=short_write or _short_write(provider, input_rate),
-        cache_write_1h=rate("cache_write_1h_mtok") or _long_write(provider, input_rate, short_write),
+        cache_write_5m=short_write or short_write_of(provider, input_rate),
+        cache_write_1h=rate("cache_write_1h_mtok") or long_write_of(provider, input_rate, short_write),
         audio_input=audio_input,
         audio_output=rate("output_audio_mtok") or (output_rate if "tts" in model_id else None),
         audio_cache_read=audio_cache_read,
@@ -160,11 +196,13 @@ def _rates(provider: str, model_id: str, usd: Mapping[str, Decimal]) -> Rates:
     )
 
 
-def _short_write(provider: str, input_rate: int) -> int:
+def short_write_of(provider: str, input_rate: int) -> int:
+    """A cache entry of the usual life, where nobody gave its rate."""
     return ceil_div(input_rate * 5, 4) if provider == "anthropic" else input_rate
 
 
-def _long_write(provider: str, input_rate: int, short_write: int | None) -> int:
+def long_write_of(provider: str, input_rate: int, short_write: int | None) -> int:
+    """One of a longer life; `short_write`: the rate given for the usual one, if any."""
     if provider == "anthropic":
         return input_rate * 2
     if provider == "openai" and short_write is not None:

@@ -9,8 +9,11 @@ class Usage:
 
     `input_tokens` are the plain ones (neither audio, nor read from or written to a cache); `output_tokens` include
     reasoning, which `reasoning_tokens` only names, and leave out audio. `web_searches` counts provider-side tool calls
-    that carry a fee. `cache_write_5m_tokens` hold every write whose retention the request did not lengthen,
-    `cache_write_1h_tokens` the ones kept for longer (Anthropic's `ttl: 1h`, OpenAI's extended retention).
+    that carry a fee. `region`: where the model ran, as the reply or else the request names it.
+    `cache_write_5m_tokens` hold every write whose retention the request did not lengthen, `cache_write_1h_tokens` the
+    ones kept for longer (Anthropic's `ttl: 1h`, OpenAI's extended retention). `image_*` are the tokens of an image
+    model's pictures; `characters` of text to be spoken and `milliseconds` of sound to be written down are what models
+    that know no tokens are billed by.
     """
 
     input_tokens: int = 0
@@ -21,9 +24,16 @@ class Usage:
     audio_input_tokens: int = 0
     audio_output_tokens: int = 0
     audio_cache_read_tokens: int = 0
+    image_input_tokens: int = 0
+    image_output_tokens: int = 0
+    characters: int = 0
+    milliseconds: int = 0
     reasoning_tokens: int = 0
     web_searches: int = 0
+    charged: int = 0
+    """Nanodollars that a provider says it charged for all of this, where its word is the price; 0: it said nothing."""
     service_tier: str = ""
+    region: str = ""
 
     @property
     def total_input_tokens(self) -> int:
@@ -34,18 +44,19 @@ class Usage:
             + self.cache_write_1h_tokens
             + self.audio_input_tokens
             + self.audio_cache_read_tokens
+            + self.image_input_tokens
         )
 
     @property
     def total_output_tokens(self) -> int:
-        return self.output_tokens + self.audio_output_tokens
+        return self.output_tokens + self.audio_output_tokens + self.image_output_tokens
 
     def counts(self) -> dict[str, int]:
         """The fields that are not zero, for storage and display."""
         return {
             field.name: value
             for field in fields(self)
-            if field.name != "service_tier" and (value := getattr(self, field.name))
+            if field.type is int and (value := getattr(self, field.name))
         }
 
 

@@ -40,6 +40,7 @@ NEVER = {
     "thread": _KEPT,
 }
 _TIERS = frozenset({"auto", "standard_only"})
+_REGIONS = ("global", "us")
 _FREE_EDITS = frozenset({"clear_tool_uses_20250919", "clear_thinking_20251015"})
 _VERSION = "anthropic-version"
 _OLDEST_VERSION = "2023-06-01"
@@ -73,6 +74,7 @@ class AnthropicMessages(Adapter):
             least_output=_least_output(payload, limit),
             end_user=_end_user(payload),
             service_tier=_service_tier(payload),
+            region=payload.get("inference_geo") or "",  # left out, the workspace's default counts: any
             images=tuple(content.images),
             fills_window=content.fills_window,
             model_calls=server_tools.calls + 1,
@@ -119,8 +121,8 @@ class AnthropicCountTokens(AnthropicMessages):
 
 def _check_prices_known(payload: dict[str, Any]) -> None:
     """Fields whose values can change the price of everything else."""
-    if payload.get("inference_geo") not in (None, "global"):
-        fields.unbounded("inference_geo", "The price of inference in a chosen region is not in the price list.")
+    if payload.get("inference_geo") not in (None, *_REGIONS):
+        fields.unbounded("inference_geo", f"`inference_geo` must be {' or '.join(_REGIONS)}: no other has a price here.")
     if payload.get("speed") not in (None, "standard", "fast"):
         fields.unbounded("speed", "`speed` must be standard or fast.")
     management = fields.optional_object(payload.get("context_management"), "context_management")

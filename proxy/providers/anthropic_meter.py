@@ -117,6 +117,7 @@ def read_usage(usage: dict[str, Any], request: ParsedRequest) -> Usage:
         reasoning_tokens=min(thinking, counts.output),
         web_searches=optional(details(usage, "server_tool_use"), "web_search_requests"),
         service_tier=_service_tier(usage, request.service_tier),
+        region=region if type(region := usage.get("inference_geo")) is str else request.region,
     )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from budgets.pricing import catalogue
 from budgets.pricing.catalogue import all_models, find
-from budgets.pricing.limits import limits_of
+from budgets.pricing.limits import TABLE, limits_of, read_table
 from budgets.pricing.rates import PriceLadder, Purpose
 from budgets.pricing.source import FREE, PROVIDERS, model_infos
 
@@ -159,13 +159,10 @@ def test_most_models_that_are_sold_today_have_published_limits() -> None:
 
 
 def test_every_limit_in_our_table_belongs_to_a_model_of_the_price_data() -> None:
-    from budgets.pricing.limits import _CURRENT, _OTHER
-
-    for table in (_CURRENT, _OTHER):
-        for provider, limits in table.items():
-            assert set(limits) <= {info.id for info in model_infos(provider)}
+    rows = read_table(TABLE.read_text().splitlines())
     for provider in PROVIDERS:
-        assert not _CURRENT[provider].keys() & _OTHER[provider].keys()
+        assert {row.model for row in rows if row.provider == provider} <= {info.id for info in model_infos(provider)}
+    assert len({(row.provider, row.model) for row in rows}) == len(rows)
 
 
 def test_our_windows_are_never_smaller_than_the_price_datas() -> None:

@@ -109,7 +109,7 @@ def test_a_thinking_budget_must_be_a_whole_number():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("service_tier", "priority"), ("service_tier", 5), ("speed", "ludicrous"), ("inference_geo", "us"),
+        ("service_tier", "priority"), ("service_tier", 5), ("speed", "ludicrous"), ("inference_geo", "mars"),
         ("context_management", {"edits": [{"type": "compact_20260112"}]}),
         ("context_management", {"new": 1}),
         ("tools", [SEARCH]), ("tools", [{**SEARCH, "max_uses": None}]),

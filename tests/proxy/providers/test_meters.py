@@ -23,7 +23,7 @@ PLAIN = {
     "anthropic_plain.json": Usage(input_tokens=2095, output_tokens=503, service_tier="standard"),
     "anthropic_plain_cache.json": Usage(
         input_tokens=21, output_tokens=393, cache_read_tokens=188086, cache_write_5m_tokens=456,
-        cache_write_1h_tokens=100, service_tier="standard",
+        cache_write_1h_tokens=100, service_tier="standard", region="not_available",
     ),
     "anthropic_plain_search.json": Usage(
         input_tokens=105, output_tokens=6039, cache_read_tokens=7123, cache_write_5m_tokens=7345, web_searches=2,
