@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import F
 
 from budgets import crossings, feed, keyspace, scripts
+from budgets.end_users import counting_keys
 from budgets.models import DailySpend, JournalCursor, UsageRecord, UsageStatus
 from tenants import store
 
@@ -140,12 +141,14 @@ def acknowledge(tenant_id: str, cursor: str, holds: list[str]) -> None:
 def _collect(tenant_id: str, entries: list[Entry]) -> Batch:
     batch = Batch(tenant_id)
     known = UsageRecord.objects.in_bulk([entry.hold for entry in entries if entry.hold])
+    counting = counting_keys(tenant_id)
     for entry in entries:
         row = batch.new.get(entry.hold) or known.get(entry.hold)
         if entry.kind == "refused":
             batch.refusals.append(entry)
         elif row is None:
             row = _record(tenant_id, entry)
+            row.user_uncounted = row.api_key_id in counting and not any(map(keyspace.is_user_counter, entry.counters))
             batch.new[row.id] = row
             batch.raise_rollup(row, row.cost, 1, row.input_tokens, row.output_tokens)
         elif entry.kind == "corrected":

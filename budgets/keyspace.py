@@ -50,6 +50,12 @@ def user_counter(tenant_id: str, user_hash: str, key_id: str, suffix: str) -> st
     return f"budget:{{{tenant_id}}}:user:{user_hash}:{key_id}:{suffix}"
 
 
+def parts_of_user_counter(name: str) -> tuple[str, str, str]:
+    """(end user's hash, key id, window's suffix)."""
+    user_hash, key_id, suffix = name.partition("}:user:")[2].split(":")
+    return user_hash, key_id, suffix
+
+
 def is_user_counter(name: str) -> bool:
     """The scripts tell them apart by the same part of the name."""
     return "}:user:" in name

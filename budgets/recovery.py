@@ -202,7 +202,7 @@ class OpenHold:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """`scopes`: every counter but the end users', of which those that differ; `end_users`: how many of theirs there are."""
+    """`scopes`: every counter, of the end users' only those that differ; `end_users`: how many of theirs there are."""
 
     scopes: list[ScopeAudit]
     open_holds: list[OpenHold]
@@ -224,7 +224,9 @@ def audit(tenant_id: str) -> Audit:
             users += len(batch)
             at_once = _look(tenant_id, {_user_place(tenant_id, each): each.spent for each in batch}, view.cursor)
             differing += [scope for scope in at_once.scopes if not scope.ok]
-    holds = [OpenHold(tenant_id, h[0].decode(), int(h[1]), int(h[3]), h[4].decode(), int(float(h[5]))) for h in seen.holds]
+    holds = [
+        OpenHold(tenant_id, h[0].decode(), int(h[1]), int(h[3]), h[4].decode(), int(float(h[5]))) for h in seen.holds
+    ]
     return Audit([*seen.scopes, *differing], holds, seen.lag, users)
 
 

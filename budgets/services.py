@@ -5,17 +5,18 @@
 
 from collections.abc import Callable
 
-from budgets import crossings, live
-from budgets.models import Cap
+from budgets import crossings, live, user_counters
+from budgets.models import Cap, EndUserCap, JournalCursor
 from budgets.money import MAX_CAP, MAX_CAP_USD, NANO, format_usd
 from budgets.windows import WindowKind, windows_at
 from tenants import policy
 from tenants.audit import Actor, record
-from tenants.errors import InvalidValue
+from tenants.errors import Conflict, InvalidValue
 from tenants.models import ApiKey, KeyMode, Tenant
 from tenants.services import active_key
 
 STARTING_TEST_BUDGET = 10 * NANO
+MOST_NAMED_CAPS = 400  # of one key: every proxy that serves it keeps them in memory
 
 
 def set_starting_caps(*, tenant: Tenant, actor: Actor) -> Cap:
@@ -107,6 +108,57 @@ def set_key_hard(*, tenant: Tenant, key_id: str, hard: bool, actor: Actor) -> No
             raise InvalidValue("hard_cap", "Set a cap for this key first.")
         for cap in caps:
             _save(cap, amount=None, hard=hard, actor=actor, target=_key_target(key, cap.window))
+
+
+def set_end_user_cap(
+    *,
+    tenant: Tenant,
+    key_id: str,
+    window: WindowKind,
+    amount: int | None,
+    actor: Actor,
+    end_user: str = "",
+    new_key: bool = False,
+) -> None:
+    """What each end user of a key may spend through it in a month or a day, nanodollars; or, by hash, what one may.
+
+    None takes the cap away (one that was named then has what each has), 0 refuses everything. With its first such cap a
+    key begins to count its end users, with what they have spent in this window already. `new_key`: it was made in this
+    very change, and nobody can have used it. Raises NotFound, KeyNotActive, InvalidValue, Conflict, PolicyUnavailable.
+    """
+    with policy.within(tenant) as locked:
+        key = active_key(locked, key_id)
+        caps = EndUserCap.objects.filter(api_key=key)
+        cap = caps.filter(end_user=end_user, window=window).first()
+        before = None if cap is None else cap.amount
+        if amount == before:
+            return
+        if amount is None:
+            assert cap is not None  # or nothing would change
+            cap.delete()
+        else:
+            _in_range(amount)
+            if cap is None and end_user and caps.exclude(end_user="").count() >= MOST_NAMED_CAPS:
+                raise Conflict(f"A key has at most {MOST_NAMED_CAPS} caps of end users by name. Take one away first.")
+            if not new_key and not caps.exists():
+                _begin_to_count(locked)
+            EndUserCap.objects.update_or_create(
+                tenant=locked, api_key=key, end_user=end_user, window=window, defaults={"amount": amount}
+            )
+        target = (key.pk, f"{key.name}, cap a {window} for {f'end user {end_user}' if end_user else 'each end user'}")
+        _record(locked, actor, target, _as_recorded(before), _as_recorded(amount))
+
+
+def _begin_to_count(tenant: Tenant) -> None:
+    """The cursor's lock: an entry is drained before, and its row is counted from the ledger, or after, and is known to
+    have been in flight."""
+    JournalCursor.objects.get_or_create(tenant=tenant)
+    JournalCursor.objects.select_for_update().get(tenant=tenant)
+    user_counters.have_counted_anew(tenant.pk)
+
+
+def _as_recorded(amount: int | None) -> tuple[str | None, bool | None]:
+    return (None, None) if amount is None else (format_usd(amount), True)
 
 
 def set_thresholds(*, tenant: Tenant, percents_of: Callable[[Cap], list[int]]) -> None:

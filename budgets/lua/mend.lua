@@ -3,4 +3,6 @@
 -- ARGV  1 run_id, 2 field (spent or held), 3 difference
 -- Reply {'OK', new value} {'COLD'}
 if redis.call('HGET', KEYS[1], 'run_id') ~= ARGV[1] then return {'COLD'} end
-return {'OK', int(redis.call('HINCRBY', KEYS[2], ARGV[2], ARGV[3]))}
+local moved = redis.call('HINCRBY', KEYS[2], ARGV[2], ARGV[3])
+if redis.call('TTL', KEYS[2]) == -1 then redis.call('EXPIRE', KEYS[2], 259200) end -- it was gone: a life again, a bounded one
+return {'OK', int(moved)}
