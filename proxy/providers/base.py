@@ -13,8 +13,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from budgets.pricing.rates import Purpose, Retention
+from budgets.pricing.rates import Model, Purpose, Retention
 from budgets.pricing.usage import Usage
+from proxy.sse import Event
 
 HeaderMap = Mapping[str, str]
 """Request headers by lower-case name."""
@@ -63,6 +64,8 @@ class ParsedRequest:
     """The most that per-request and per-tool fees can come to, in nanodollars."""
     service_tier: str = ""
     """The tier whose prices may apply, as `render` sends it; `auto` may become any."""
+    region: str = ""
+    """Where the model has to run, if the price depends on it; "" may become any."""
     usage_wanted: bool = True
     """False where the client did not ask for the usage chunk that we ask for: it is then taken out of the stream."""
     audio: bool = False
@@ -79,9 +82,31 @@ class ParsedRequest:
     """The most provider-side searches that carry the model's fee per search."""
     retention: Retention = Retention.NONE
     """The longest-lived prompt cache entry that it can write."""
+    usual_limit: int = 0
+    """The most that is written into it where the client named no limit and the model's own is not known; 0: any."""
     extra_output: int = 0
     """Output tokens that may be billed beyond the limit, per choice (a rejected prediction)."""
+    at_most: Usage | None = None
+    """The most that it can be billed for, unit by unit, where the units are no tokens of text (pictures, characters,
+    time of sound): no output limit is written, and the fields about tokens above do not count."""
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address of a tenant's own: Azure's resource, a server of theirs. It is judged at every connection.
+
+    `deployments`: Azure's names for what runs there, each with the model that its price goes by. `api_version`: of
+    Azure's dated API; empty for the newer one, and elsewhere.
+    """
+
+    provider: str
+    base_url: str
+    api_version: str = ""
+    deployments: tuple[tuple[str, str], ...] = ()
+
+    def model_of(self, deployment: str) -> str | None:
+        return dict(self.deployments).get(deployment)
 
 
 class Meter(Protocol):
@@ -100,6 +125,32 @@ class Meter(Protocol):
     def complete(self) -> bool:
         """Whether the stream came to the end that its format prescribes."""
         ...
+
+
+class Watch(Protocol):
+    """Counts what one stream of text shows while only a part of its bound is held, and ends it as its provider would.
+
+    `note` is called with each whole event: the most tokens that it can carry. `length_ending(tokens)` is the dialect's
+    own end of a reply that has reached its limit, `tokens` being what it is charged for; our error event follows it,
+    then `end`.
+    """
+
+    end: bytes
+
+    def note(self, event: Event) -> int: ...
+    def length_ending(self, tokens: int) -> bytes: ...
+
+
+_NO_TEXT = frozenset({"role", "type"})
+
+
+def text_bytes(value: Any) -> int:
+    """UTF-8 bytes of all text in a decoded delta, whatever its fields are called; `role` and `type` are none."""
+    if type(value) is str:
+        return len(value) if value.isascii() else len(value.encode())
+    if type(value) is dict:
+        return sum(text_bytes(each) for name, each in value.items() if name not in _NO_TEXT)
+    return sum(map(text_bytes, value)) if type(value) is list else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +180,33 @@ class Adapter(Protocol):
     """One wire format: one endpoint of one family. Adapters derive from it, for its defaults."""
 
     provider: str
-    """Whose credential, base URL and prices apply: `openai`, `anthropic`, `gemini`."""
+    """Whose credential, base URL and prices apply, by its id in `tenants.providers`; for a tenant's own endpoint the
+    name that the tenant gave it."""
+    kind: str = ""
+    """Its name in metrics where `provider` is a tenant's word; empty: the same."""
+    endpoint: Endpoint | None = None
+    """Where it is, if not at the operator's base URL of the provider."""
     dialect: Dialect
     path: str
     """Where it lives below the provider's base URL, e.g. `/chat/completions`; also its name in the ledger."""
     free: bool = False
     """True where the provider bills nothing for it: it is forwarded without a hold."""
+    large: bool = False
+    """Whether its bodies are so large as a rule that they are read off the event loop."""
     purpose: Purpose = Purpose.TEXT
     """Which of the provider's models serve it."""
 
     def target(self, parsed: ParsedRequest) -> str:
         """What follows the base URL in this request: the path, unless the model or a question mark is in it."""
         return self.path
+
+    def price_name(self, parsed: ParsedRequest) -> str:
+        """The name that the model has a price under."""
+        return parsed.model
+
+    def priced(self, parsed: ParsedRequest, model: Model) -> ParsedRequest:
+        """The same, once its prices are known: for a provider that can be told not to exceed them."""
+        return parsed
 
     def parse(self, body: bytes, headers: HeaderMap, allowed_fields: AbstractSet[str]) -> ParsedRequest:
         """Raises RequestRefused. `allowed_fields`: names (fields, beta headers) that the tenant lets pass unpriced."""

@@ -1,6 +1,6 @@
 """From a parsed request and its model to the most that it can cost."""
 
-from budgets.pricing.bound import Quote, quote
+from budgets.pricing.bound import Quote, quote, quote_of_usage
 from budgets.pricing.images import image_bound
 from budgets.pricing.rates import Model, NotPriceable
 from proxy.providers.base import Image, ParsedRequest, RequestRefused
@@ -19,7 +19,11 @@ def quote_of(
     """
     if parsed.service_tier != _ANY_TIER and not model.offers(parsed.service_tier):
         unbounded("service_tier", f"`{model.id}` has no price for the service tier `{parsed.service_tier}`.")
+    if parsed.usual_limit and not model.output_published:
+        default_limit = min(default_limit, parsed.usual_limit)
     try:
+        if parsed.at_most is not None:
+            return quote_of_usage(model, parsed.at_most)
         return quote(
             model,
             input_tokens=most_input_tokens(parsed, model, kept_tokens),
@@ -33,6 +37,7 @@ def quote_of(
             web_searches=parsed.web_searches,
             audio=parsed.audio,
             service_tier=parsed.service_tier,
+            region=parsed.region,
             retention=parsed.retention,
             model_calls=parsed.model_calls,
         )
