@@ -10,6 +10,7 @@ pages = get_asgi_application()
 
 from proxy import engine  # noqa: E402
 from proxy.asgi import ProxyHandler  # noqa: E402
+from proxy.server import protocol_for  # noqa: E402
 from tenants.checks import require_secrets  # noqa: E402
 from tokonomics import celery  # noqa: E402, F401 (tasks that are published from here go to our broker)
 from tokonomics.console.routing import sockets  # noqa: E402
@@ -17,6 +18,8 @@ from tokonomics.console.routing import sockets  # noqa: E402
 require_secrets()
 
 metered = ProxyHandler()
+protocol = protocol_for(metered)
+"""What our own server (`tokonomics.console.serve`) speaks with; any other goes through `application`."""
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -115,11 +115,18 @@ class Wire:
         try:
             data = self._socket.recv(65536)
         except ConnectionResetError:
-            data = b""
+            self._closed_by_peer = True
+            return
         if data:
             self._parser.feed_data(data)
         else:
             self._closed_by_peer = True
+            self._end_with_connection()
+
+    def _end_with_connection(self) -> None:
+        """A body without a length and without chunks ends as its connection does."""
+        if self._replies and not {"content-length", "transfer-encoding"} & self._replies[-1].headers.keys():
+            self._replies[-1].ended = True
 
     # --- The parser's side -----------------------------------------------------------------------------------------
     @property
