@@ -142,6 +142,7 @@ class UsageStatus(models.TextChoices):
 
     SETTLED = "settled", "Settled at the usage that the provider reported"
     CHARGED_AT_HOLD = "charged_at_hold", "The usage could not be known: charged at the hold"
+    CUT_SHORT = "cut_short", "We ended it before its end: charged at the most that it had shown"
     LEASE_ENDED = "lease_ended", "Its worker vanished: charged at the hold when the lease ended"
     PROVIDER_ERROR = "provider_error", "The provider answered with an error: nothing charged"
     NOT_SENT = "not_sent", "It was not sent: nothing charged"

@@ -43,6 +43,13 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email
 
 
+class HoldPolicy(models.TextChoices):
+    """`ESTIMATE`: more requests at once, and what is in flight may break the cap."""
+
+    BOUND = "bound", "The most that it can cost"
+    ESTIMATE = "estimate", "What such requests usually cost"
+
+
 class Tenant(models.Model):
     """A company. Its spending, keys and people are nobody else's business."""
 
@@ -63,6 +70,12 @@ class Tenant(models.Model):
     )
     least_output_limit = models.PositiveIntegerField(
         default=256, validators=[MinValueValidator(1)], help_text="Never write a smaller one than this; refuse instead."
+    )
+    hold_policy = models.CharField(
+        max_length=8,
+        choices=HoldPolicy,
+        default=HoldPolicy.BOUND,
+        help_text="What is held for a request: the most that it can cost, or what such requests usually cost.",
     )
     allowed_fields = models.JSONField(
         default=list, blank=True, help_text="Request fields beyond the known ones that may be forwarded unpriced."
