@@ -175,6 +175,31 @@ async def test_parallel_drains_of_one_tenant_count_each_entry_once(scene: Scene)
     assert (await UsageRecord.objects.acount(), (await DailySpend.objects.aget()).cost) == (20, USD // 5)
 
 
+@pytest.mark.fault("Celery worker: killed between commit and trim", promises=("P6",))
+async def test_what_is_in_the_database_is_not_counted_again_from_a_journal_that_was_not_trimmed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.spend(USD)
+    with monkeypatch.context() as patch:
+        patch.setattr(journal, "acknowledge", lambda *args: None)
+        await scene(journal.drain, scene.tenant.pk)
+    assert await scene(journal.lag, scene.tenant.pk) == 1
+    assert await scene(recovery.rebuild, scene.tenant.pk, force=True)
+    assert await scene.state() == (USD, 0)
+    await settled(scene)
+
+
+@pytest.mark.fault("Celery worker: killed between commit and trim", promises=("P3",))
+async def test_only_what_is_in_the_database_leaves_the_journal(scene: Scene) -> None:
+    """Entries of one millisecond, of which a batch took the first alone."""
+    first, second = "9999999999999-1", "9999999999999-2"
+    for entry_id in (first, second):
+        await scene.lane.command("XADD", keyspace.journal(scene.tenant.pk), entry_id, "t", "cursor")
+    await scene(journal.acknowledge, scene.tenant.pk, first, [])
+    left = await scene.lane.command("XRANGE", keyspace.journal(scene.tenant.pk), "-", "+")
+    assert [entry_id.decode() for entry_id, _ in left] == [second]
+
+
 @pytest.mark.fault("Celery worker: several drain one company", promises=("P3", "P6"))
 async def test_a_drain_that_was_overtaken_writes_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between its reading and its writing another one did all of the work."""

@@ -215,7 +215,7 @@ _REBUILD = (
         "rebuild: what is in the database is not counted again",
         "redis.call('XRANGE', KEYS[3], '(' .. ARGV[3], '+')",
         "redis.call('XRANGE', KEYS[3], '-', '+')",
-        MODEL,
+        RECOVERY + "what_is_in_the_database_is_not_counted_again_from_a_journal_that_was_not_trimmed",
     ),
     lua(
         "rebuild: what is in flight stays held",
@@ -258,7 +258,7 @@ _REBUILD = (
         "ack: only what is in the database leaves the journal",
         "int(tonumber(seq) + 1)",
         "int(tonumber(seq) + 1000000)",
-        MODEL,
+        RECOVERY + "only_what_is_in_the_database_leaves_the_journal",
     ),
 )
 
@@ -276,6 +276,7 @@ _CHANGES = (
         "        version = _lock(tenant_id).policy_version\n",
         "        version = current(tenant_id)\n",
         (POLICY + "a_healer_waits_for_the_writer_whose_fence_it_met",),
+        on_postgres=True,  # on SQLite a transaction is the lock itself
     ),
     Guard(
         "policy: a version never goes back",

@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.postgres import PostgresServer
 from tests.support.stack import ROOT
 
 LEFT_OUT = {".git", ".venv", ".cache", ".hypothesis", "var", "node_modules", "__pycache__", "docs", "screens"}
@@ -38,6 +39,8 @@ class Guard:
     text: str
     instead: str
     tests: tuple[str, ...]
+    on_postgres: bool = False
+    """Whether its test sees it only there."""
 
     @property
     def needs_product(self) -> bool:
@@ -85,7 +88,7 @@ def judge(guard: Guard, tree: Path) -> Outcome:
     original = path.read_text()
     path.write_text(original.replace(guard.text, guard.instead))
     try:
-        code, said = _run(guard.tests, tree)
+        code, said = _run(guard.tests, tree, on_postgres=guard.on_postgres)
     finally:
         path.write_text(original)
     verdicts = {0: Verdict.SURVIVED, 1: Verdict.KILLED}
@@ -98,11 +101,18 @@ def unsound(tests: Iterable[str], tree: Path) -> str:
     return said if code else ""
 
 
-def _run(tests: Sequence[str], tree: Path) -> tuple[int, str]:
-    """pytest's exit code. A run that takes too long counts as failed tests do."""
+def _run(tests: Sequence[str], tree: Path, *, on_postgres: bool = False) -> tuple[int, str]:
+    """pytest's exit code and its words. A run that takes too long counts as failed tests do."""
+    if on_postgres:
+        with PostgresServer() as server:
+            return _run_with({"DATABASE_URL": server.url}, tests, tree)
+    return _run_with({}, tests, tree)
+
+
+def _run_with(settings: dict[str, str], tests: Sequence[str], tree: Path) -> tuple[int, str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TOKONOMICS_"))}
     # A file is changed and changed back within one second, which the date of a compiled one would not show.
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1", **settings}
     command = [sys.executable, *PYTEST, *tests]
     try:
         done = subprocess.run(
