@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from budgets.ledger import CapExceeded
 from budgets.money import format_usd
 from proxy.providers.base import ErrorBody, RequestRefused
+from proxy.providers.unmetered import why
 
 RETRY_LATER = [(b"retry-after", b"1"), (b"x-should-retry", b"true")]
 NO_RETRY = [(b"x-should-retry", b"false")]
@@ -54,7 +55,7 @@ def bad_request(code: str, message: str, param: str | None = None, status: int =
 
 
 def route_not_metered(method: str, path: str) -> Refusal:
-    message = f"{method} {path} is not forwarded: what it costs cannot be bounded here. See docs/api.md for the routes."
+    message = f"{method} {path} is not forwarded: {why(path)}. See docs/api.md for the routes."
     return Refusal(ErrorBody(404, "route_not_metered", message))
 
 
@@ -83,6 +84,8 @@ def cap_exceeded(error: CapExceeded, fit: Fit, model: str) -> Refusal:
         message = (
             f"${format_usd(max(left, 0))} is left, and requests in flight hold ${format_usd(error.held)}. Try again."
         )
+        if fit.output_tokens:  # at once, without waiting for them
+            details["fits_output_tokens"] = fit.output_tokens
         return Refusal(
             ErrorBody(429, "budget_held", message, type="rate_limit_error", details=details), retry=True, model=model
         )

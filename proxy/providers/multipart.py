@@ -60,7 +60,7 @@ def read(body: bytes, headers: HeaderMap) -> list[Part]:
 def payload_of(
     parts: Iterable[Part], *, numbers: Set[str] = frozenset(), flags: Set[str] = frozenset()
 ) -> dict[str, Any]:
-    """The form as the JSON object that it stands for: `a[]` is an item of a list, `a[b]` a field of an object, a file is
+    """The form as the JSON object that it stands for: `a[]` is an item of a list, `a[b]` a field of an object, a file
     an item of a list of parts. `numbers`, `flags`: the fields that text only spells. Raises RequestRefused.
     """
     payload: dict[str, Any] = {}
@@ -74,10 +74,10 @@ def payload_of(
             if name in payload:
                 refuse(name, f"`{name}` is given more than once.")
             payload[name] = _value(part, numbers, flags)
-        elif inner in objects.setdefault(name, {}) or not inner.endswith("]"):
+        elif (key := inner.removesuffix("]")) in objects.setdefault(name, {}) or key == inner:
             refuse(name, f"`{part.name}` is no field, or is given more than once.")
         else:
-            objects[name][inner] = part.text
+            objects[name][key] = part.text
     if len(payload) + len(lists) + len(objects) > len(payload.keys() | lists.keys() | objects.keys()):
         refuse("body", "A field of the form is given in two ways.")
     return payload | lists | objects

@@ -8,7 +8,7 @@ from proxy.providers.sound.packets import Opus, Vorbis
 
 _HEAD = 27
 _FIRST_PAGE, _CONTINUED = 0x02, 0x01
-_HEADERS = (b"Op", b"\x03v", b"\x05v")
+_HEADERS = (b"Op", b"\x03v", b"\x05v")  # as a packet of sound, the first would be longer than Opus allows
 
 
 def knows(data: bytes) -> bool:

@@ -1,5 +1,6 @@
-"""WebM and Matroska: blocks of packets, of Opus or Vorbis. Other tracks (pictures) are passed over."""
+"""WebM and Matroska: blocks of packets, of Opus or Vorbis; all tracks together. Those of pictures are passed over."""
 
+from fractions import Fraction
 from math import ceil
 
 from proxy.providers.sound.errors import Unreadable
@@ -18,6 +19,7 @@ def knows(data: bytes) -> bool:
 
 def milliseconds(data: bytes) -> int:
     tracks: dict[int, Opus | Vorbis | None] = {}
+    heard: list[Opus | Vorbis] = []
     position = 0
     while position < len(data):
         name, position = _number(data, position, marked=True)
@@ -30,13 +32,13 @@ def milliseconds(data: bytes) -> int:
         if name == _TRACK:
             number, codec = _track(data[body : body + size])
             tracks[number] = codec
+            heard += [codec] if codec is not None else []
         elif name in (_BLOCK, _SIMPLE_BLOCK):
             _add_block(data, body, size, tracks)
         position = body + size
-    heard = [codec.milliseconds for codec in tracks.values() if codec is not None]
     if not heard:
         raise Unreadable("no track of sound")
-    return ceil(max(heard))
+    return ceil(sum((codec.milliseconds for codec in heard), Fraction()))
 
 
 def _number(data: bytes, position: int, *, marked: bool) -> tuple[int, int]:
