@@ -1,4 +1,4 @@
-"""System checks for misconfiguration of secrets.
+"""System checks for misconfiguration of secrets and servers.
 
 A fresh clone has none yet and must still be able to `check`, `makemigrations` and `migrate`: there it is a warning.
 With `check --deploy`, and in every process that serves (`require_secrets`), it is an error. A bad key always is.
@@ -6,12 +6,20 @@ With `check --deploy`, and in every process that serves (`require_secrets`), it 
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
+from tenants import topology
+
+BESIDE_THE_LEDGER = {
+    "TOKONOMICS_BROKER_URL": "BROKER_URL",
+    "TOKONOMICS_CHANNELS_URL": "CHANNELS_URL",
+    "TOKONOMICS_CACHE_URL": "CACHE_URL",
+}
 PLACEHOLDER = "unset-and-refused-by-the-system-check"
 _HINT = (
     "The first start of `manage.py up` with the embedded Valkey makes the secrets. With servers of your own, set "
@@ -36,6 +44,31 @@ def check_secrets(**kwargs: Any) -> list[checks.CheckMessage]:
 @checks.register("tenants", deploy=True)
 def check_secrets_for_service(**kwargs: Any) -> Sequence[checks.CheckMessage]:
     return _errors(_missing())
+
+
+@checks.register("tenants")
+def check_servers(**kwargs: Any) -> list[checks.CheckMessage]:
+    problem = server_problem()
+    return [checks.Error(problem, id="tenants.E004")] if problem else []
+
+
+def server_problem() -> str:
+    """What is wrong with the addresses of Redis, '' for nothing. Only the ledger's may be a Cluster or Sentinels."""
+    try:
+        topology.address(settings.REDIS_URL)
+    except ValueError as error:
+        return str(error)
+    apart = [
+        name
+        for name, setting in BESIDE_THE_LEDGER.items()
+        if urlsplit(getattr(settings, setting)).scheme.endswith(("+cluster", "+sentinel"))
+    ]
+    if not apart:
+        return ""
+    return (
+        f"{' and '.join(apart)} must name a plain server (redis://host:6379/0): tasks, live pages and the cache "
+        "can use neither a Cluster nor Sentinels."
+    )
 
 
 def _errors(problems: Iterable[tuple[str, str, str]]) -> list[checks.CheckMessage]:

@@ -16,6 +16,7 @@ DATABASE_URL = env.str("DATABASE_URL", default="")
 REDIS_URL = env.str("REDIS_URL", default="") or socket_url(DATA_DIR)
 BROKER_URL = env.str("TOKONOMICS_BROKER_URL", default=REDIS_URL)
 CHANNELS_URL = env.str("TOKONOMICS_CHANNELS_URL", default=REDIS_URL)
+CACHE_URL = env.str("TOKONOMICS_CACHE_URL", default=CHANNELS_URL)
 EMAIL_URL = env.str("EMAIL_URL", default="")
 
 
@@ -127,7 +128,7 @@ else:
 CACHES = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
-        "LOCATION": REDIS_URL,
+        "LOCATION": CACHE_URL,
         "KEY_PREFIX": "cache",
     }
 }

@@ -39,3 +39,26 @@ def test_the_placeholder_is_the_one_in_the_settings() -> None:
     import tokonomics.settings
 
     assert f'"{checks.PLACEHOLDER}"' in Path(tokonomics.settings.__file__).read_text()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis+cluster://", "names no host"),
+        ("redis+sentinel://one:26379", "names no master"),
+        ("redis+ring://one", "none of the forms"),
+    ],
+)
+def test_an_address_of_redis_that_cannot_be_understood_is_an_error(settings: Any, url: str, said: str) -> None:
+    settings.REDIS_URL = url
+    (message,) = checks.check_servers()
+    assert message.id == "tenants.E004"
+    assert said in message.msg
+
+
+def test_what_stands_beside_the_ledger_needs_a_plain_server(settings: Any) -> None:
+    settings.REDIS_URL = settings.BROKER_URL = settings.CHANNELS_URL = "redis+cluster://one:7000,two:7000"
+    (message,) = checks.check_servers()
+    assert "TOKONOMICS_BROKER_URL and TOKONOMICS_CHANNELS_URL must name a plain server" in message.msg
+    settings.BROKER_URL = settings.CHANNELS_URL = "redis://three:6379/0"
+    assert checks.check_servers() == []

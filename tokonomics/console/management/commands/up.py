@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from tenants.checks import server_problem
 from tokonomics.console import secrets
 from tokonomics.console.embedded import EmbeddedValkey, EmbeddedValkeyError
 from tokonomics.console.lifeline import die_with_parent
@@ -58,6 +59,8 @@ def cores() -> int:
 def prepare(host: str, port: int, workers: int) -> Stack:
     """All that can be refused is refused here, before anything runs."""
     data_dir: Path = settings.DATA_DIR
+    if problem := server_problem():
+        raise CommandError(problem)
     listeners = listen(host, port, workers)
     claim = claim_port(host, listeners[0].getsockname()[1])
     make_private(data_dir)
