@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 
 from budgets import keyspace, scripts
-from budgets.lanes import DEADLINE, Lane, ScriptError
+from budgets.lanes import DEADLINE, ScriptError
+from budgets.reach import AnyLane
 from budgets.windows import Window, Windows, windows_at
 from tenants.ids import new_id
 from tenants.store import StoreUnavailable
@@ -125,7 +126,7 @@ def hold_id() -> str:
 class Ledger:
     """The ledger as one event loop sees it, through one lane."""
 
-    def __init__(self, lane: Lane, owner: str, lease_seconds: int) -> None:
+    def __init__(self, lane: AnyLane, owner: str, lease_seconds: int) -> None:
         self.lane, self.owner, self.lease_ms = lane, owner, lease_seconds * 1000
 
     def windows(self) -> Windows:
@@ -272,10 +273,10 @@ class Ledger:
             case b"GONE":
                 raise HoldGone(str(reply[1], "ascii"))
             case b"WRONG_WINDOW":
-                self.lane.set_time(int(reply[1]))
+                self.lane.set_time(int(reply[1]), counters[0].key)
                 raise WindowMoved
             case b"LATE":
-                self.lane.set_time(int(reply[1]))
+                self.lane.set_time(int(reply[1]), counters[0].key)
                 raise LedgerUnavailable("the ledger answered too late")
         raise LedgerUnavailable(f"unexpected reply {reply[0]!r}")
 

@@ -235,7 +235,7 @@ class Admission:
             raise ledger.LedgerUnavailable(str(error)) from error
         if fence:
             await self._heal(known, str(fence, "ascii").split())
-        elif run_id is None or str(run_id, "ascii") != lane.run_id:
+        elif run_id is None or str(run_id, "ascii") != lane.run_id_at(keyspace.policy(known.tenant_id)):
             await self._recover(known.tenant_id)
         elif int(version or 0) == known.version:
             return
