@@ -1,26 +1,20 @@
-"""The REST API of "how much": the ledger's rows and sums, what is left for a key, and the prices in force."""
+"""The REST API of "how much": the ledger's rows and sums, and what is left for a key."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from budgets import live, usage
+from budgets import end_users, live, usage, user_standings
 from budgets.models import DailySpend, UsageRecord
-from budgets.money import format_usd
-from budgets.pricing import catalogue
-from budgets.pricing.rates import Model, PriceLadder, Rates
-from budgets.pricing.source import PROVIDERS, SOURCE
 from budgets.serializers import (
     KeyBudgetSerializer,
-    PriceListSerializer,
-    PriceQuery,
     SummaryQuery,
     SummarySerializer,
     UsageFilter,
@@ -33,6 +27,10 @@ from tenants.authentication import ApiKeyAuthentication, HasApiKey
 from tenants.errors import InvalidValue
 from tenants.models import ApiKey
 from tenants.serializers import Query
+
+_END_USER = OpenApiParameter(
+    end_users.HEADER, str, OpenApiParameter.HEADER, description="Whose share is asked for, as in the metered routes."
+)
 
 
 class _UsageRows(TenantView):
@@ -120,12 +118,16 @@ class KeyBudget(APIView):
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [HasApiKey]
 
-    @extend_schema(summary="What is left for this key now", responses=KeyBudgetSerializer)
+    @extend_schema(
+        summary="What is left for this key now, or for one of its end users",
+        responses=KeyBudgetSerializer,
+        parameters=[_END_USER],
+    )
     def get(self, request: Request) -> Response:
         checked(Query, request.query_params.dict())
         key: Any = request.auth
         assert isinstance(key, ApiKey)  # HasApiKey lets nothing else in
-        standings = live.standings_of(key)
+        standings = [*live.standings_of(key), *_of_end_user(key, request.headers.get(end_users.HEADER, ""))]
         answer = {
             "api_key": key.pk,
             "mode": key.mode,
@@ -136,45 +138,11 @@ class KeyBudget(APIView):
         return Response(KeyBudgetSerializer(answer).data, headers={"Cache-Control": "no-store"})
 
 
-@extend_schema(tags=["Prices"])
-class Prices(TenantView):
-    """The same for every tenant."""
-
-    query_class = PriceQuery
-
-    @extend_schema(summary="The models that can be used, with the prices in force", responses=PriceListSerializer)
-    def get(self, request: Request) -> Response:
-        today = datetime.now(UTC).date()
-        providers = [self.params["provider"]] if "provider" in self.params else sorted(PROVIDERS)
-        models = [_priced(model) for provider in providers for model in catalogue.all_models(provider, today)]
-        return Response({"in_force_on": today.isoformat(), "source": SOURCE, "results": models})
-
-
-def _priced(model: Model) -> dict[str, Any]:
-    return {
-        "provider": model.provider,
-        "model": model.id,
-        "purpose": str(model.purpose),
-        "price": _usd(model.rates),
-        "steps": _steps(model.standard),
-        "service_tiers": {name: _usd(ladder.base) for name, ladder in model.tiers.items()},
-        "context_window": model.context_window,
-        "max_output_tokens": model.max_output_tokens,
-        "source": model.source,
-        "in_force_on": model.priced_on.isoformat(),
-    }
-
-
-def _steps(ladder: PriceLadder) -> list[dict[str, Any]]:
-    return [{"above_input_tokens": step.above_input_tokens, "price": _usd(step.rates)} for step in ladder.steps]
-
-
-_RATES = (
-    *("input", "output", "cache_read", "cache_write_5m", "cache_write_1h"),
-    *("audio_input", "audio_output", "audio_cache_read", "web_search", "request_fee"),
-)
-
-
-def _usd(rates: Rates) -> dict[str, str | None]:
-    amounts = {kind: getattr(rates, kind) for kind in _RATES}
-    return {kind: None if amount is None else format_usd(amount) for kind, amount in amounts.items()}
+def _of_end_user(key: ApiKey, header: str) -> list[live.Standing]:
+    """Month and day of whom the header names (else of those who are not named), where the key counts its end users."""
+    if end_users.caps_of(key.pk) is None:
+        return []
+    name = end_users.name_in_header(header)
+    who = end_users.end_user_hash(key.tenant_id, name) if name else end_users.ANONYMOUS
+    (standing,) = user_standings.of(key, [who])
+    return [standing.month, standing.day]

@@ -1,7 +1,7 @@
 """Who an application acts for, as the ledger keeps it: told apart, not known. And what each of them may spend."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from budgets.models import EndUserCap
@@ -12,10 +12,24 @@ ANONYMOUS = "anonymous"
 LONGEST_NAME = 256
 """Characters of a name that an end user is given a cap by, or that the header carries."""
 
+HEADER = "X-Tokonomics-User"
+"""Names the end user where the body does not, or otherwise. It stays with us: no provider gets it."""
+
 
 def end_user_hash(tenant_id: str, end_user: str) -> str:
     """What a usage record says for the `user` of a request. Another tenant's user of the same name is another hash."""
     return hashlib.sha256(f"{tenant_id}\0{end_user}".encode()).hexdigest()[:24]
+
+
+def name_in_header(value: str) -> str:
+    """Servers read headers as Latin-1; a name in UTF-8 is the same name as in a body."""
+    name = value.strip()
+    if name.isascii():
+        return name
+    try:
+        return name.encode("latin-1").decode()
+    except UnicodeError:
+        return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,14 @@ def caps_of(key_id: str) -> EndUserCaps | None:
         own = named.setdefault(cap.end_user, {}) if cap.end_user else each
         own[cap.window] = cap.amount
     return EndUserCaps(each, named) if each or named else None
+
+
+def caps_of_each(key_ids: Iterable[str]) -> dict[str, dict[str, int]]:
+    """What each end user of these keys may spend, nanodollars by window; keys without such caps are left out."""
+    found: dict[str, dict[str, int]] = {}
+    for cap in EndUserCap.objects.filter(api_key_id__in=list(key_ids), end_user=""):
+        found.setdefault(cap.api_key_id, {})[cap.window] = cap.amount
+    return found
 
 
 def counting_keys(tenant_id: str) -> set[str]:

@@ -24,21 +24,27 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One counter that can be looked at: the tenant's by mode (`key_id` None), or a key's, in one window."""
+    """One counter that can be looked at, in one window: the tenant's by mode (`key_id` None), a key's, or that of an
+    end user of a key (`budgets.user_standings`), by hash."""
 
     window: Window
     mode: str = KeyMode.LIVE
     key_id: str | None = None
+    end_user: str = ""
 
     @property
     def scope(self) -> str:
         """As refusals and alerts name it."""
+        if self.end_user:
+            return "end_user"
         return "tenant" if self.key_id is None else "api_key"
 
     def key(self, tenant_id: str) -> str:
         """Its name in Redis."""
         if self.key_id is None:
             return keyspace.tenant_counter(tenant_id, self.mode, self.window.suffix)
+        if self.end_user:
+            return keyspace.user_counter(tenant_id, self.end_user, self.key_id, self.window.suffix)
         return keyspace.key_counter(tenant_id, self.key_id, self.window.suffix)
 
 
@@ -102,7 +108,7 @@ def standings_of(key: ApiKey) -> list[Standing]:
 
 def look(tenant_id: str, places: Sequence[Place]) -> list[Standing]:
     """How these scopes stand, in their order."""
-    counters = _from_redis(tenant_id, places) if places else []
+    counters = from_redis(tenant_id, places) if places else []
     live = counters is not None
     if counters is None:
         counters = [(spent, None, False) for spent in _from_database(tenant_id, places)]
@@ -126,8 +132,8 @@ def _touched_by(key: ApiKey, windows: Windows) -> list[Place]:
     ]
 
 
-def _from_redis(tenant_id: str, places: Sequence[Place]) -> list[tuple[int, int | None, bool]] | None:
-    """(spent, held, refused) of each place, all at one moment; None where Redis cannot say."""
+def from_redis(tenant_id: str, places: Sequence[Place]) -> list[tuple[int, int | None, bool]] | None:
+    """(spent, held, refused) of each place, all at one moment; None where Redis cannot say. For `look` and its like."""
     try:
         reply = _ask(tenant_id, places)
         if reply[0] == b"COLD":

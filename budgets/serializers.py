@@ -8,7 +8,6 @@ from rest_framework import serializers
 from budgets.live import Standing
 from budgets.models import UsageRecord, UsageStatus
 from budgets.money import MAX_CAP_USD, InvalidAmount, format_usd, parse_usd
-from budgets.pricing.source import PROVIDERS
 from tenants.models import KeyMode
 from tenants.serializers import ListQuery, Query, range_fields
 
@@ -72,12 +71,17 @@ class UsageRecordSerializer(serializers.ModelSerializer[UsageRecord]):
     price = Rates(help_text="The rates that it was charged at, USD per 1,000,000 tokens.")
     usage = serializers.DictField(help_text="Tokens by kind, as the provider reported them.")
     flags = serializers.ListField(child=serializers.CharField())
+    bound = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="What the hold was reckoned from: `input` tokens at most, `output` tokens a choice, `choices`.",
+    )
 
     class Meta:
         model = UsageRecord
         fields = [
             *("id", "api_key", "api_key_name", "mode", "provider", "model", "endpoint", "end_user", "status", "flags"),
             *("cost_usd", "held_usd", "input_tokens", "output_tokens", "usage", "price", "stream", "http_status"),
+            *("price_source", "price_since", "own_price", "service_tier", "bound", "request_id", "first_byte_ms"),
             *("duration_ms", "day", "reserved_at", "settled_at"),
         ]
         read_only_fields = fields
@@ -90,6 +94,7 @@ class UsageFilter(Query):
     model = serializers.CharField(required=False, max_length=128)
     provider = serializers.CharField(required=False, max_length=32)
     status = serializers.ChoiceField(UsageStatus.values, required=False)
+    request_id = serializers.CharField(required=False, max_length=40, help_text="The reply's `x-request-id`.")
     mode = serializers.ChoiceField(KeyMode.values, required=False, help_text="Both if left out.")
     end_user = serializers.CharField(
         required=False, max_length=256, help_text="The `user` that the application sent, or its hash as rows have it."
@@ -165,7 +170,7 @@ class SummarySerializer(serializers.Serializer[Any]):
 class StandingSerializer(serializers.Serializer[Standing]):
     """One scope that a key's requests count in."""
 
-    scope = serializers.ChoiceField(["tenant", "api_key"], source="place.scope")
+    scope = serializers.ChoiceField(["tenant", "api_key", "end_user"], source="place.scope")
     window = serializers.ChoiceField(["month", "day"], source="place.window.kind")
     limit_usd = Usd(source="cap", allow_null=True, help_text="Null: not capped.")
     spent_usd = Usd(source="spent")
@@ -181,37 +186,3 @@ class KeyBudgetSerializer(serializers.Serializer[Any]):
     live = serializers.BooleanField(help_text="False: the ledger is out of reach; figures are as last recorded.")
     scopes = StandingSerializer(many=True)
     tightest = StandingSerializer(allow_null=True, help_text="The one with the least left; null if none is capped.")
-
-
-# --- Prices ----------------------------------------------------------------------------------------------------------
-
-
-class StepSerializer(serializers.Serializer[Any]):
-    above_input_tokens = serializers.IntegerField()
-    price = serializers.DictField(child=serializers.CharField(allow_null=True))
-
-
-class PriceSerializer(serializers.Serializer[Any]):
-    provider = serializers.CharField()
-    model = serializers.CharField()
-    purpose = serializers.CharField()
-    price = serializers.DictField(
-        child=serializers.CharField(allow_null=True),
-        help_text="USD per 1,000,000 tokens by kind; `web_search` and `request_fee` in USD a call. Null: not priced.",
-    )
-    steps = StepSerializer(many=True, help_text="Prices of a whole request with more input than this.")
-    service_tiers = serializers.DictField(child=serializers.DictField(child=serializers.CharField(allow_null=True)))
-    context_window = serializers.IntegerField()
-    max_output_tokens = serializers.IntegerField()
-    source = serializers.CharField()  # type: ignore[assignment]
-    in_force_on = serializers.DateField()
-
-
-class PriceListSerializer(serializers.Serializer[Any]):
-    in_force_on = serializers.DateField()
-    source = serializers.CharField()  # type: ignore[assignment]
-    results = PriceSerializer(many=True)
-
-
-class PriceQuery(Query):
-    provider = serializers.ChoiceField(sorted(PROVIDERS), required=False)

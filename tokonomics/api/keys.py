@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from budgets import live
+from budgets.end_users import caps_of_each
 from budgets.models import Cap
-from budgets.services import set_key_cap, set_key_hard
+from budgets.services import set_end_user_cap, set_key_cap, set_key_hard
 from budgets.windows import WindowKind
 from tenants import policy, services
 from tenants.api import ListView, TenantView
@@ -33,6 +34,7 @@ from tokonomics.api.serializers import (
 from tokonomics.console import words
 
 CAPS = {"cap_usd": WindowKind.MONTH, "daily_cap_usd": WindowKind.DAY}
+OF_EACH_END_USER = {"end_user_monthly_cap_usd": WindowKind.MONTH, "end_user_daily_cap_usd": WindowKind.DAY}
 
 _IDEMPOTENCY_KEY = OpenApiParameter(
     idempotency.HEADER,
@@ -80,7 +82,7 @@ class ApiKeys(KeyView, ListView):
         caps, settings = _parted(asked)
         with policy.within(self.tenant) as tenant:
             key, secret = services.create_api_key(tenant=tenant, actor=self.actor, **settings)
-            _set_caps(tenant, key, caps, self.actor)
+            _set_caps(tenant, key, caps, self.actor, new_key=True)
         return Response(self.shown(key, CreatedApiKey, key=secret), status=201)
 
 
@@ -130,26 +132,34 @@ class RotateApiKey(KeyView):
 
 
 def _standing(tenant: Tenant, keys: Sequence[ApiKey], **more: Any) -> list[ApiKey]:
-    """The keys with their `month` and `day`, for the serializers."""
-    standings = live.key_standings(tenant.pk, keys)
+    """The keys with their `month`, `day` and `of_each_end_user`, for the serializers."""
+    standings, of_each = live.key_standings(tenant.pk, keys), caps_of_each(key.pk for key in keys)
     for key in keys:
         month, day = standings[key.pk]
-        vars(key).update(month=month, day=day, **more)
+        caps = of_each.get(key.pk, {})
+        of_each_end_user = {str(window): caps.get(window) for window in WindowKind}
+        vars(key).update(month=month, day=day, of_each_end_user=of_each_end_user, **more)
     return list(keys)
 
 
 def _parted(asked: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """(what it may spend, everything else)."""
-    caps = {name: value for name, value in asked.items() if name in CAPS or name == "hard_cap"}
+    are_caps = {*CAPS, *OF_EACH_END_USER, "hard_cap"}
+    caps = {name: value for name, value in asked.items() if name in are_caps}
     return caps, {name: value for name, value in asked.items() if name not in caps}
 
 
-def _set_caps(tenant: Tenant, key: ApiKey, caps: dict[str, Any], actor: Actor) -> None:
+def _set_caps(tenant: Tenant, key: ApiKey, caps: dict[str, Any], actor: Actor, *, new_key: bool = False) -> None:
     """`hard_cap` true is what a first cap will be, so it needs none; false without a cap would be lost: refused."""
     hard = caps.get("hard_cap")
     for name, window in CAPS.items():
         if name in caps:
             set_key_cap(tenant=tenant, key_id=key.pk, window=window, amount=caps[name], hard=hard, actor=actor)
+    for name, window in OF_EACH_END_USER.items():
+        if name in caps:
+            set_end_user_cap(
+                tenant=tenant, key_id=key.pk, window=window, amount=caps[name], new_key=new_key, actor=actor
+            )
     if hard is not None and (not hard or Cap.objects.filter(api_key=key).exists()):
         set_key_hard(tenant=tenant, key_id=key.pk, hard=hard, actor=actor)
 

@@ -61,7 +61,8 @@ class TenantChange(Strict):
 
 
 class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
-    """`month`, `day`: the standings of the key (budgets.live.Standing), set by the view."""
+    """`month`, `day`: the standings of the key (budgets.live.Standing); `of_each_end_user`: caps by window; set by the
+    view."""
 
     status = serializers.SerializerMethodField()
     cap_usd = Usd(source="month.cap", allow_null=True, help_text="A month. Null: no cap but the company's.")
@@ -74,6 +75,10 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
     held_today_usd = Usd(source="day.held", allow_null=True)
     remaining_today_usd = Usd(source="day.remaining", allow_null=True)
     live = serializers.BooleanField(source="month.live")
+    end_user_monthly_cap_usd = Usd(
+        source="of_each_end_user.month", allow_null=True, help_text="What each end user may spend through it a month."
+    )
+    end_user_daily_cap_usd = Usd(source="of_each_end_user.day", allow_null=True, help_text="The same a UTC day.")
     allowed_models = serializers.ListField(child=serializers.CharField(), help_text="Empty: any that has a price.")
 
     class Meta:
@@ -81,8 +86,8 @@ class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
         fields = [
             *("id", "name", "mode", "prefix", "last_four", "status", "cap_usd", "daily_cap_usd", "hard_cap"),
             *("spent_usd", "held_usd", "remaining_usd", "spent_today_usd", "held_today_usd", "remaining_today_usd"),
-            *("live", "allowed_models", "default_output_limit", "created_at", "expires_at", "revoked_at"),
-            "last_used_at",
+            *("live", "end_user_monthly_cap_usd", "end_user_daily_cap_usd", "requires_end_user", "allowed_models"),
+            *("default_output_limit", "created_at", "expires_at", "revoked_at", "last_used_at"),
         ]
         read_only_fields = fields
 
@@ -121,6 +126,11 @@ class ApiKeyChange(Strict):
     cap_usd = UsdInput(required=False, allow_null=True, help_text="A month; 0 refuses everything.")
     daily_cap_usd = UsdInput(required=False, allow_null=True, help_text="A UTC day.")
     hard_cap = Flag(required=False, help_text="One for both caps of the key; a first cap is hard.")
+    end_user_monthly_cap_usd = UsdInput(
+        required=False, allow_null=True, help_text="What each end user may spend through it a month; always blocks."
+    )
+    end_user_daily_cap_usd = UsdInput(required=False, allow_null=True, help_text="The same a UTC day.")
+    requires_end_user = Flag(required=False, help_text="Refuse requests that do not name their end user.")
     allowed_models = serializers.ListField(child=Text(), required=False)
     expires_at = Moment(required=False, allow_null=True)
     default_output_limit = Whole(required=False, allow_null=True)

@@ -10,8 +10,9 @@ from rest_framework.views import APIView
 
 from alerts import api as alerts
 from budgets import api as budgets
+from budgets import price_api
 from tenants import api as tenants
-from tokonomics.api import docs, keys, provider_check, tenant
+from tokonomics.api import docs, end_users, keys, provider_check, tenant
 
 
 class IdConverter:
@@ -58,6 +59,7 @@ v1 = [
     path("keys/<id:pk>/", keys.OneApiKey.as_view()),
     path("keys/<id:pk>/revoke/", keys.RevokeApiKey.as_view()),
     path("keys/<id:pk>/rotate/", keys.RotateApiKey.as_view()),
+    path("keys/<id:pk>/end-users/", end_users.EndUsers.as_view()),
     path("provider-credentials/", tenants.ProviderCredentials.as_view()),
     path("provider-credentials/<id:pk>/", tenants.OneProviderCredential.as_view()),
     path("provider-credentials/<id:pk>/test/", provider_check.CheckProvider.as_view()),
@@ -78,7 +80,8 @@ v1 = [
     path("deliveries/<id:pk>/", alerts.OneDelivery.as_view()),
     path("deliveries/<id:pk>/send-again/", alerts.SendAgain.as_view()),
     path("audit-events/", tenants.AuditEvents.as_view()),
-    path("prices/", budgets.Prices.as_view()),
+    path("prices/", price_api.Prices.as_view()),
+    path("prices/<id:pk>/", price_api.OneOwnPrice.as_view()),
     path("schema/", SpectacularJSONAPIView.as_view()),
 ]
 
