@@ -97,6 +97,11 @@ class Request:
     stream: bool
     price: tuple[tuple[str, int], ...]
     """The rates that it was quoted at, by kind: nanodollars a million tokens."""
+    price_source: str = ""
+    price_since: str = ""
+    """An ISO date, empty where it is not known."""
+    own_price: str = ""
+    """The id of the tenant's own price or discount, empty for the list's."""
 
 
 @dataclass(slots=True)
@@ -144,9 +149,12 @@ class Ledger:
         most: int,
         hold: str,
         building: str = "",
+        between: bool = True,
     ) -> Reservation:
         """Hold between `least` and `most` on all counters or on none. Repeat with the same `hold` after a lost reply.
 
+        `most` while there is plenty; where money is short a share of what is left, `least` at the least. `between`
+        False: either `most` or `least`.
         `day`: the day that the counters' windows were reckoned from; Redis checks it against its own clock. `building`:
         the one that all holds of this worker are known to, '' if it has none; another one is LedgerCold. Raises
         CapExceeded, PolicyStale, PolicyFenced, WindowMoved, HoldGone, LedgerCold, LedgerOpening, LedgerUnavailable.
@@ -168,6 +176,7 @@ class Ledger:
             ],
             *(version, DEADLINE, day.start, day.end, self.lease_ms, least, most),
             *(self.owner, meta, keyspace.hold_prefix(tenant), hold, *arguments, building),
+            *(() if between else ("1",)),
         )
         if reply[0] != b"OK":
             self._refuse(reply, counters)
@@ -175,8 +184,11 @@ class Ledger:
         built = str(reply[4], "ascii")
         return Reservation(hold, tenant, tuple(counters), int(reply[1]), int(reply[2]), remaining, meta, built)
 
-    async def extend(self, reservation: Reservation, *, least: int, most: int) -> int:
-        """Enlarge an open hold by between `least` and `most`; the whole hold now. Raises as reserve does."""
+    async def extend(self, reservation: Reservation, *, least: int, most: int, version: int | None = None) -> int:
+        """Enlarge an open hold by between `least` and `most`; the whole hold now. Raises as reserve does.
+
+        `version`: of the policy that the caps of the reservation's counters are of; None does not ask.
+        """
         tenant = reservation.tenant_id
         arguments: list[str | int] = []
         for counter in reservation.counters:
@@ -190,6 +202,7 @@ class Ledger:
                 *[counter.key for counter in reservation.counters],
             ],
             *(DEADLINE, self.lease_ms, least, most, reservation.id, reservation.held, *arguments),
+            *(() if version is None else (version,)),
         )
         if reply[0] != b"OK":
             self._refuse(reply, reservation.counters)
@@ -317,5 +330,8 @@ def _meta(request: Request) -> bytes:
             "user": request.end_user,
             "stream": request.stream,
             "price": dict(request.price),
+            "source": request.price_source,
+            "since": request.price_since,
+            "own": request.own_price,
         }
     )

@@ -7,7 +7,6 @@ confirmed against that version before it is given.
 
 import asyncio
 import logging
-import random
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -20,25 +19,35 @@ from budgets.inflight import InFlight
 from budgets.ledger import Counter, Ledger, Request, Reservation
 from budgets.models import Cap
 from budgets.prices import book_of
-from budgets.pricing.bound import Quote
 from budgets.pricing.own import PriceBook
 from budgets.windows import Windows
 from proxy import metrics, refusals
+from proxy.providers.base import Endpoint
+from proxy.waiting import WaitingRoom
 from tenants import crypto, keys, policy
 from tenants.database import in_thread
 from tenants.errors import PolicyUnavailable
 from tenants.lookup import FoundKey, find_api_key
+from tenants.models import ProviderCredential
 from tenants.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
 MOST_POLICIES = 120_000  # some 2.5 KB each
 ATTEMPTS = 6
-MOST_WAITING = 512
-HELD_POLL_SECONDS = 0.05
+OPENING_SECONDS = 3.0  # how long is waited for a ledger that is being rebuilt
 
 CapPlace = tuple[str, str]
 """Scope (`tenant`, `api_key`) and window (`month`, `day`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """How much is to be held, nanodollars: the least that does, the most, and whether anything between does too."""
+
+    least: int
+    most: int
+    between: bool = True
 
 
 class PolicyChanged(Exception):
@@ -67,11 +76,15 @@ class KeyPolicy:
     """What holds in place of a cap in the one window that begins on a day."""
     ciphertexts: Mapping[str, str]
     """Provider secrets, encrypted, by provider."""
-    prices: PriceBook | None = None
-    """The tenant's own prices and discounts; None: the list's hold."""
     requires_end_user: bool
     end_users: EndUserCaps | None
     """None: it does not count its end users."""
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    """Where those providers are that are at an address of the tenant's own."""
+    prices: PriceBook | None = None
+    """The tenant's own prices and discounts; None: the list's hold."""
+    hold_policy: str = "bound"
+    """Or `estimate`, by choice of the tenant."""
     _secrets: dict[str, str] = field(default_factory=dict)
     _counters: tuple[Windows, tuple[Counter, ...]] | None = None
 
@@ -83,7 +96,7 @@ class KeyPolicy:
             self._secrets[provider] = crypto.decrypt(self.ciphertexts[provider])
         return self._secrets[provider]
 
-    def counters(self, windows: Windows, end_user: str) -> tuple[Counter, ...]:
+    def counters(self, windows: Windows, end_user: str = "") -> tuple[Counter, ...]:
         """Every counter that a request of this key touches now, the widest scope first. `end_user`: a hash, or ''."""
         if self._counters is None or self._counters[0] is not windows:
             self._counters = (windows, tuple(self._reckon(windows)))
@@ -145,6 +158,7 @@ def _policy_of(found: FoundKey) -> KeyPolicy:
         caps[place] = (cap.amount, cap.hard)
         if cap.raised_on is not None and cap.raised_to is not None:
             raises[place] = (cap.raised_on, cap.raised_to)
+    credentials = list(tenant.provider_credentials.all())
     return KeyPolicy(
         tenant_id=tenant.pk,
         key_id=key.pk,
@@ -158,13 +172,20 @@ def _policy_of(found: FoundKey) -> KeyPolicy:
         allowed_fields=frozenset(tenant.allowed_fields),
         default_output_limit=key.default_output_limit or tenant.default_output_limit,
         least_output_limit=tenant.least_output_limit,
+        hold_policy=tenant.hold_policy,
         caps=caps,
         raises=raises,
-        ciphertexts=dict(tenant.provider_credentials.values_list("provider", "ciphertext")),
+        ciphertexts={each.provider: each.ciphertext for each in credentials},
+        endpoints={each.provider: _endpoint(each) for each in credentials if each.base_url},
         prices=book_of(tenant.pk),
         requires_end_user=key.requires_end_user,
         end_users=end_users.caps_of(key.pk),
     )
+
+
+def _endpoint(credential: ProviderCredential) -> Endpoint:
+    deployments = tuple(sorted(credential.deployments.items()))
+    return Endpoint(credential.provider, credential.base_url, credential.api_version, deployments)
 
 
 class Policies:
@@ -201,10 +222,11 @@ class Policies:
 class Admission:
     """Decides for one event loop, on the ledger of that loop."""
 
-    def __init__(self, the_ledger: Ledger, inflight: InFlight, held_wait: float) -> None:
+    def __init__(self, the_ledger: Ledger, inflight: InFlight, held_wait: float, waiters: int = 256) -> None:
+        """`held_wait`: how many seconds a request may wait for what others hold, and how many of a tenant's at once."""
         self.policies = Policies()
-        self._ledger, self._inflight, self._held_wait = the_ledger, inflight, held_wait
-        self._waiting = 0
+        self.room = WaitingRoom(held_wait, waiters)
+        self._ledger, self._inflight = the_ledger, inflight
 
     async def caller(self, secret: str) -> KeyPolicy:
         """The policy behind a key. Raises Refusal; one that a newer policy might not give is confirmed by `confirm`."""
@@ -245,16 +267,53 @@ class Admission:
         self.policies.forget(secret)
         raise PolicyChanged
 
-    async def admit(self, secret: str, caller: KeyPolicy, request: Request, quote: Quote) -> Reservation:
-        """The hold for a request. Raises CapExceeded, PolicyChanged, LedgerUnavailable."""
+    async def admit(self, secret: str, caller: KeyPolicy, request: Request, ask: Ask) -> Reservation:
+        """The hold for a request; where it would fit but for what others hold, after waiting in line for a while.
+
+        Raises CapExceeded, PolicyChanged, LedgerUnavailable.
+        """
         if self._inflight.full:
             raise ledger.LedgerUnavailable("too much waits to be written to the database")
         self._inflight.admitting(caller.tenant_id)
+        if self.room.busy(caller.tenant_id):
+            counters = caller.counters(self._ledger.windows(), request.end_user)
+            if wall := self.room.wall_before(caller.tenant_id, (counter.key for counter in counters)):
+                return await self._queue(wall, None, secret, caller, request, ask)
+        try:
+            return await self._hold(secret, caller, request, ask)
+        except ledger.CapExceeded as error:
+            if not error.held_only:
+                raise
+            refused = error
+        return await self._queue(refused.counter.key, refused, secret, caller, request, ask)
+
+    async def _queue(
+        self,
+        wall: str,
+        refused: ledger.CapExceeded | None,
+        secret: str,
+        caller: KeyPolicy,
+        request: Request,
+        ask: Ask,
+    ) -> Reservation:
+        """Wait in line before a wall; `refused` None: not tried yet, as others stood there already."""
+        with self.room.place(caller.tenant_id, wall) as place:
+            while place is not None and await place.turn():
+                try:
+                    return await self._hold(secret, caller, request, ask)
+                except ledger.CapExceeded as error:
+                    if not error.held_only:
+                        raise
+                    refused = error
+        if refused is not None:
+            raise refused
+        return await self._hold(secret, caller, request, ask)  # nobody is refused unasked
+
+    async def _hold(self, secret: str, caller: KeyPolicy, request: Request, ask: Ask) -> Reservation:
+        """The hold, at once or not at all. Raises as `admit` does."""
         hold = ledger.hold_id()
-        loop = asyncio.get_running_loop()
-        patience = loop.time() + self._held_wait
-        attempts = 0
-        while True:
+        patience = asyncio.get_running_loop().time() + OPENING_SECONDS
+        for _ in range(ATTEMPTS):
             windows = self._ledger.windows()
             asked = time.monotonic()
             try:
@@ -263,15 +322,12 @@ class Admission:
                     caller.counters(windows, request.end_user),
                     day=windows.day,
                     version=caller.version,
-                    least=quote.least,
-                    most=quote.most,
+                    least=ask.least,
+                    most=ask.most,
+                    between=ask.between,
                     hold=hold,
                     building=self._inflight.building(caller.tenant_id),
                 )
-            except ledger.CapExceeded as error:
-                if not error.held_only or not await self._wait_for_room(patience):
-                    raise
-                continue
             except ledger.PolicyStale as stale:
                 await self._reload(secret, stale.version)
                 raise PolicyChanged from None
@@ -282,7 +338,7 @@ class Admission:
             except ledger.WindowMoved:
                 pass
             except ledger.LedgerOpening as error:
-                if loop.time() + error.wait > patience + 1:
+                if asyncio.get_running_loop().time() + error.wait > patience:
                     raise
                 await asyncio.sleep(error.wait)
             except ledger.LedgerCold:
@@ -297,21 +353,12 @@ class Admission:
                 metrics.numbers.reserve.observe(time.monotonic() - asked)
                 self._inflight.opened(reservation)
                 return reservation
-            attempts += 1
-            if attempts >= ATTEMPTS:
-                raise ledger.LedgerUnavailable("the ledger did not come to rest")
+        raise ledger.LedgerUnavailable("the ledger did not come to rest")
 
-    async def _wait_for_room(self, patience: float) -> bool:
-        """A moment in the queue for what is held; False once patience or the queue is exhausted."""
-        pause = HELD_POLL_SECONDS * (0.5 + random.random())
-        if asyncio.get_running_loop().time() + pause > patience or self._waiting >= MOST_WAITING:
-            return False
-        self._waiting += 1
-        try:
-            await asyncio.sleep(pause)
-        finally:
-            self._waiting -= 1
-        return True
+    async def renewed(self, secret: str, published: int) -> KeyPolicy:
+        """The policy of a key after another version of it was published. Raises Refusal, LedgerUnavailable."""
+        await self._reload(secret, published)
+        return await self.caller(secret)
 
     async def _reload(self, secret: str, published: int) -> None:
         """Load a policy again. Where the database says another version than Redis and no fence stands (a database put

@@ -16,6 +16,7 @@ from budgets.reach import open_lane
 from budgets.refusals import Tally
 from proxy import metrics
 from proxy.admission import Admission
+from proxy.estimates import Estimates
 from proxy.upstream import Upstream
 from tenants.database import in_thread
 
@@ -32,7 +33,8 @@ class Engine:
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self.ledger = Ledger(self.lane, owner, settings.LEDGER_LEASE_SECONDS)
         self.inflight = InFlight(self.ledger, nudge=_nudge, confirmed=metrics.numbers.settle.observe)
-        self.admission = Admission(self.ledger, self.inflight, settings.HELD_WAIT_SECONDS)
+        self.admission = Admission(self.ledger, self.inflight, settings.HELD_WAIT_SECONDS, settings.HELD_WAITERS)
+        self.estimates = Estimates()
         self.upstream = Upstream()
         self.tally = Tally(self.lane)
         self.inflight.start()

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -13,13 +13,20 @@ from django.db import DatabaseError
 from budgets.end_users import end_user_hash
 from budgets.ledger import CapExceeded, LedgerUnavailable, Request, Reservation
 from budgets.money import format_usd
-from budgets.pricing import bound, catalogue
+from budgets.pricing import catalogue
 from budgets.pricing.bound import Quote
 from budgets.pricing.rates import Model
 from proxy import metrics, refusals, upstream
 from proxy.admission import KeyPolicy, PolicyChanged
+from proxy.end_user import named
 from proxy.engine import Engine
+from proxy.extending import Extender
+from proxy.fitting import fit_of
+from proxy.holding import Basis, Plan, plan_of
+from proxy.partial_holds import Steps
+from proxy.partial_stream import PartialStream
 from proxy.providers import headers as allowed
+from proxy.providers import registry
 from proxy.providers.base import Adapter, HeaderMap, ParsedRequest, RequestRefused
 from proxy.providers.bounds import quote_of
 from proxy.refusals import Fit, Refusal
@@ -30,19 +37,19 @@ from tenants.errors import EncryptionUnavailable
 
 MOST_REPLY_BYTES = 64 * 1024 * 1024
 POLICY_ATTEMPTS = 5
-# What the smallest request that is still useful takes as input, for telling "spent" from "too large".
-SMALL_INPUT_TOKENS = 128
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """What the client sent. `secret`: its API key, "" where there is none."""
+    """What the client sent. `secret`: its API key, "" where there is none. `whose`: the adapter that its model's name
+    led to, beside the one of its path."""
 
     adapter: Adapter
     secret: str
     headers: HeaderMap
     body: bytes
     request_id: str
+    whose: Adapter | None = None
 
 
 @dataclass(slots=True)
@@ -69,19 +76,29 @@ async def forward(call: Call, engine: Engine) -> Answer:
 async def _forward(call: Call, engine: Engine) -> Answer:
     try:
         caller = await engine.admission.caller(call.secret)
-        parsed = _parse(call, caller)
+        call = _placed(call, caller)
+        parsed = await asyncio.to_thread(_parse, call, caller) if call.adapter.large else _parse(call, caller)
+        end_user = _end_user(call, caller, parsed)
         secret = _provider_secret(call.adapter, caller)
         priced = None if call.adapter.free else _price(call.adapter, caller, parsed)
+        if priced is not None:
+            parsed = _priced(call.adapter, parsed, priced[0])
     except Refusal:
         await engine.admission.confirm(call.secret)  # it must stand by the newest policy too
         raise
     if priced is None:
         return await _pass_free(call, caller, parsed, secret, engine)
     model, quote = priced
-    reservation = await _reserve(call, caller, parsed, model, quote, engine)
-    settlement = Settlement(reservation, model, engine.inflight)
+    plan = plan_of(call.adapter, caller, parsed, call.headers, model, quote, engine.estimates)
+    reservation = await _reserve(call, caller, parsed, end_user, model, plan, engine)
+    settlement = _settlement(reservation, model, plan, engine)
+    output_limit = plan.output_limit(reservation.held)
+    settlement.told = _told(call, parsed, quote, output_limit)
     try:
-        reply = await _send(call, caller, parsed, quote.affordable(reservation.held), secret, engine)
+        reply = await _send(call, caller, parsed, output_limit, secret, engine)
+        settlement.answered()
+        if parsed.stream and reply.status < 300:
+            return _stream(call, caller, parsed, end_user, plan, reply, settlement, engine)
         return await _answer(call, parsed, reply, settlement)
     except UpstreamFailed as failure:
         if failure.sent:
@@ -98,6 +115,18 @@ async def _forward(call: Call, engine: Engine) -> Answer:
 # --- before the hold -------------------------------------------------------------------------------------------------
 
 
+def _placed(call: Call, caller: KeyPolicy) -> Call:
+    """The same at the provider that its model's name leads to."""
+    try:
+        adapter = registry.named(call.adapter, call.body, caller.endpoints)
+    except RequestRefused as error:
+        raise refusals.refused(error) from error
+    if adapter is call.adapter:
+        return call
+    call.whose = adapter
+    return replace(call, adapter=adapter)
+
+
 def _parse(call: Call, caller: KeyPolicy) -> ParsedRequest:
     try:
         parsed = call.adapter.parse(call.body, call.headers, caller.allowed_fields)
@@ -110,16 +139,25 @@ def _parse(call: Call, caller: KeyPolicy) -> ParsedRequest:
 
 def _price(adapter: Adapter, caller: KeyPolicy, parsed: ParsedRequest) -> tuple[Model, Quote]:
     """The model's prices, and the most that this request can cost. No price, no forward."""
-    model = catalogue.find(adapter.provider, parsed.model, datetime.now(UTC).date(), purpose=adapter.purpose)
+    find = catalogue.find if caller.prices is None else caller.prices.find
+    model = find(adapter.provider, adapter.price_name(parsed), datetime.now(UTC).date(), purpose=adapter.purpose)
     if model is None:
         message = (
             f"The model {parsed.model!r} has no price here, so what it costs cannot be bounded. "
-            "Use a model from GET /v1/models."
+            "Use a model from GET /v1/models, or give this one a price of your own, under Prices."
         )
         raise refusals.bad_request("model_not_priced", message, "model")
     try:
         limits = {"default_limit": caller.default_output_limit, "floor": caller.least_output_limit}
         return model, quote_of(parsed, model, **limits)
+    except RequestRefused as error:
+        raise refusals.refused(error) from error
+
+
+def _priced(adapter: Adapter, parsed: ParsedRequest, model: Model) -> ParsedRequest:
+    """The same, with the prices that must not be exceeded in it, where a provider can be told."""
+    try:
+        return adapter.priced(parsed, model)
     except RequestRefused as error:
         raise refusals.refused(error) from error
 
@@ -141,8 +179,16 @@ def _provider_secret(adapter: Adapter, caller: KeyPolicy) -> str:
     return secret
 
 
+def _end_user(call: Call, caller: KeyPolicy, parsed: ParsedRequest) -> str:
+    """Whom it is for, by hash; "" for nobody in particular. What is free counts against nobody."""
+    if call.adapter.free:
+        return ""
+    name = named(call.headers, parsed.end_user, required=caller.requires_end_user)
+    return end_user_hash(caller.tenant_id, name) if name else ""
+
+
 async def _reserve(
-    call: Call, caller: KeyPolicy, parsed: ParsedRequest, model: Model, quote: Quote, engine: Engine
+    call: Call, caller: KeyPolicy, parsed: ParsedRequest, end_user: str, model: Model, plan: Plan, engine: Engine
 ) -> Reservation:
     request = Request(
         tenant_id=caller.tenant_id,
@@ -151,39 +197,23 @@ async def _reserve(
         provider=call.adapter.provider,
         model=parsed.model,
         endpoint=call.adapter.path,
-        end_user=end_user_hash(caller.tenant_id, parsed.end_user) if parsed.end_user else "",
+        end_user=end_user,
         stream=parsed.stream,
         price=_price_of(model),
+        price_source=model.source,
+        price_since=model.since.isoformat() if model.since else "",
+        own_price=model.own,
     )
     try:
-        return await engine.admission.admit(call.secret, caller, request, quote)
+        return await engine.admission.admit(call.secret, caller, request, plan.ask)
     except CapExceeded as error:
-        fit = _fit(error, caller, parsed, model, quote)
+        fit = fit_of(error, caller, parsed, model, plan)
         raise refusals.cap_exceeded(error, fit, parsed.model) from error
-
-
-def _fit(error: CapExceeded, caller: KeyPolicy, parsed: ParsedRequest, model: Model, quote: Quote) -> Fit:
-    """What would fit in what is left: fewer output tokens, or at least some small request."""
-    left = error.cap - error.spent - error.held
-    floor = caller.least_output_limit
-    worthwhile = max(1, min(floor, parsed.output_limit)) if parsed.output_limit is not None else floor
-    tokens = quote.fits_output_tokens(left) if left > 0 else 0
-    useful = tokens >= worthwhile or _smallest(model, floor) <= left
-    return Fit(quote.least, tokens if tokens >= worthwhile else 0, useful)
-
-
-@lru_cache(maxsize=1024)
-def _smallest(model: Model, floor: int) -> int:
-    """What the smallest request that is still useful costs, nanodollars."""
-    small = bound.quote(model, input_tokens=SMALL_INPUT_TOKENS, client_limit=None, default_limit=floor, floor=floor)
-    return small.least
 
 
 @lru_cache(maxsize=1024)
 def _price_of(model: Model) -> tuple[tuple[str, int], ...]:
-    rates = model.rates
-    kinds = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h")
-    return tuple((kind, rate) for kind in kinds if (rate := getattr(rates, kind)) is not None)
+    return tuple(model.rates.given().items())
 
 
 # --- after the hold --------------------------------------------------------------------------------------------------
@@ -199,31 +229,69 @@ async def _send(
     route = engine.upstream.route(call.adapter, parsed, sandbox=sandbox)
     started = time.monotonic()
     reply = await engine.upstream.send(route, headers, body)
-    first_byte = metrics.numbers.first_byte_of("sandbox" if sandbox else call.adapter.provider)
+    first_byte = metrics.numbers.first_byte_of("sandbox" if sandbox else call.adapter.kind or call.adapter.provider)
     first_byte.observe(time.monotonic() - started)
     return reply
 
 
-async def _answer(call: Call, parsed: ParsedRequest, reply: Reply, settlement: Settlement) -> Answer:
-    """The provider's reply as the client gets it; a stream settles as it ends, a whole reply here."""
+def _told(call: Call, parsed: ParsedRequest, quote: Quote, output_limit: int) -> dict[str, object]:
+    """What the record keeps beside how it ended; budgets.journal reads these names."""
+    bound = {"input": quote.input_tokens, "output": output_limit, "choices": parsed.choices}
+    return {"rid": call.request_id, "bound": bound}
+
+
+def _settlement(reservation: Reservation, model: Model, plan: Plan, engine: Engine) -> Settlement:
+    settlement = Settlement(reservation, model, engine.inflight, freed=engine.admission.room.freed)
+    if plan.basis is Basis.ESTIMATE:
+        settlement.estimated = plan.quote.most
+    if (place := plan.place) is not None:
+        bound = reservation.held if plan.basis is Basis.BOUND else plan.quote.most
+        settlement.learn = lambda cost: engine.estimates.note(place, cost, bound)
+    return settlement
+
+
+def _head(reply: Reply, settlement: Settlement) -> tuple[RawHeaders, Decoder]:
+    """What the client gets to see of the provider's headers, and how its body is read."""
     headers = allowed.response_headers(reply.headers)
     if (remaining := settlement.reservation.remaining) is not None:
         headers.append((b"x-tokonomics-budget-remaining-usd", format_usd(remaining).encode()))
     decoder = Decoder(reply.headers)
     if not decoder.readable:
         headers += [header for header in reply.headers if header[0] == b"content-encoding"]
-    if parsed.stream and reply.status < 300:
-        stream = MeteredStream(
-            reply,
-            call.adapter.meter(parsed),
-            decoder,
-            settlement,
-            call.adapter.dialect,
-            call.request_id,
-            drain_seconds=settings.ABANDONED_DRAIN_SECONDS,
-            drain_bytes=settings.ABANDONED_DRAIN_BYTES,
-        )
-        return Answer(reply.status, headers, stream)
+    return headers, decoder
+
+
+def _stream(
+    call: Call,
+    caller: KeyPolicy,
+    parsed: ParsedRequest,
+    end_user: str,
+    plan: Plan,
+    reply: Reply,
+    settlement: Settlement,
+    engine: Engine,
+) -> Answer:
+    """The provider's stream as the client gets it: it settles as it ends."""
+    headers, decoder = _head(reply, settlement)
+    drain = {"drain_seconds": settings.ABANDONED_DRAIN_SECONDS, "drain_bytes": settings.ABANDONED_DRAIN_BYTES}
+    parts = (reply, call.adapter.meter(parsed), decoder, settlement, call.adapter.dialect, call.request_id)
+    hold = settlement.reservation
+    if plan.terms is None or hold.held >= plan.quote.most:
+        return Answer(reply.status, headers, MeteredStream(*parts, **drain))
+    stream = PartialStream(
+        *parts,
+        steps=Steps(plan.quote, hold.held),
+        watch=plan.terms.watch(call.request_id),
+        extender=Extender(engine.ledger, engine.admission, call.secret, caller, end_user, hold),
+        explain=lambda error: refusals.cap_exceeded(error, Fit(plan.ask.least, 0, False), parsed.model).body,
+        **drain,
+    )
+    return Answer(reply.status, headers, stream)
+
+
+async def _answer(call: Call, parsed: ParsedRequest, reply: Reply, settlement: Settlement) -> Answer:
+    """The provider's whole reply as the client gets it, settled."""
+    headers, decoder = _head(reply, settlement)
     body = await _read_whole(reply, decoder)
     if reply.status >= 300:
         settlement.given_back("provider_error", reply.status)

@@ -32,7 +32,8 @@ class MeteredStream:
         drain_seconds: float,
         drain_bytes: int,
     ) -> None:
-        self._reply, self._meter, self._decoder, self._settlement = reply, meter, decoder, settlement
+        self._reply, self._decoder, self._settlement = reply, decoder, settlement
+        self._meter: Meter = meter
         self._dialect, self._request_id = dialect, request_id
         self._drain_seconds, self._drain_bytes = drain_seconds, drain_bytes
         self._ended = False
@@ -122,8 +123,12 @@ class MeteredStream:
             while not self._ended and left > 0:
                 left -= len(await self._next()) or 1
         finally:
-            if self._patience is not None:
-                self._patience.cancel()
-            self._ended = True
-            self._settlement.at_hold(self._reply.status, ("client_gone",))
-            await self._reply.aclose()
+            await self._finally()
+
+    async def _finally(self) -> None:
+        """Whatever has happened: settled, and the provider's connection not left open."""
+        if self._patience is not None:
+            self._patience.cancel()
+        self._ended = True
+        self._settlement.at_hold(self._reply.status, ("client_gone",))
+        await self._reply.aclose()

@@ -158,6 +158,8 @@ LEDGER_TIMEOUT = env.float("TOKONOMICS_LEDGER_TIMEOUT", default=0.5)  # seconds,
 LEDGER_LEASE_SECONDS = env.int("TOKONOMICS_LEDGER_LEASE_SECONDS", default=60)
 LEDGER_GRACE_SECONDS = env.float("TOKONOMICS_LEDGER_GRACE_SECONDS", default=2.0)
 HELD_WAIT_SECONDS = env.float("TOKONOMICS_HELD_WAIT_SECONDS", default=2.0)
+HELD_WAITERS = env.int("TOKONOMICS_HELD_WAITERS", default=256)  # of one company, in one web process
+PARTIAL_HOLDS = env.bool("TOKONOMICS_PARTIAL_HOLDS", default=True)
 
 CAP_THRESHOLDS = "alerts.ladder.thresholds_of"  # which percentages of a new cap are watched; budgets imports no alerts
 
@@ -170,7 +172,18 @@ PROVIDER_BASE_URLS = {
     "openai": env.str("TOKONOMICS_OPENAI_BASE_URL", default="https://api.openai.com/v1"),
     "anthropic": env.str("TOKONOMICS_ANTHROPIC_BASE_URL", default="https://api.anthropic.com"),
     "gemini": env.str("TOKONOMICS_GEMINI_BASE_URL", default="https://generativelanguage.googleapis.com"),
+    "groq": env.str("TOKONOMICS_GROQ_BASE_URL", default="https://api.groq.com/openai/v1"),
+    "mistral": env.str("TOKONOMICS_MISTRAL_BASE_URL", default="https://api.mistral.ai/v1"),
+    "deepseek": env.str("TOKONOMICS_DEEPSEEK_BASE_URL", default="https://api.deepseek.com"),
+    "xai": env.str("TOKONOMICS_XAI_BASE_URL", default="https://api.x.ai/v1"),
+    "together": env.str("TOKONOMICS_TOGETHER_BASE_URL", default="https://api.together.xyz/v1"),
+    "fireworks": env.str("TOKONOMICS_FIREWORKS_BASE_URL", default="https://api.fireworks.ai/inference/v1"),
+    "openrouter": env.str("TOKONOMICS_OPENROUTER_BASE_URL", default="https://openrouter.ai/api/v1"),
+    "cerebras": env.str("TOKONOMICS_CEREBRAS_BASE_URL", default="https://api.cerebras.ai/v1"),
+    "perplexity": env.str("TOKONOMICS_PERPLEXITY_BASE_URL", default="https://api.perplexity.ai/v1"),
 }
+# Whether a tenant's own endpoint (Azure, vLLM, Ollama) may be at a private address.
+PROVIDERS_ALLOW_PRIVATE_URLS = env.bool("TOKONOMICS_PROVIDERS_ALLOW_PRIVATE_URLS", default=False)
 SANDBOX_URL = env.str("TOKONOMICS_SANDBOX_URL", default="http://127.0.0.1:8001")
 UPSTREAM_TRANSPORT = env.str("TOKONOMICS_UPSTREAM_TRANSPORT", default="keepalive")  # or `httpx`
 UPSTREAM_FIRST_BYTE_TIMEOUT = env.float("TOKONOMICS_UPSTREAM_FIRST_BYTE_TIMEOUT", default=600.0)

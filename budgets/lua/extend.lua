@@ -1,16 +1,24 @@
 -- Enlarges an open hold, for a stream that outruns it.
 -- KEYS  1 policy, 2 hold, 3 holds, 4.. counters, as at the reservation
 -- ARGV  1 run_id, 2 deadline (ms), 3 lease (ms), 4 least, 5 most, 6 hold id, 7 the hold's amount as the caller knows it,
---       then for each counter: cap, hard
--- Reply {'OK', amount}: the whole hold now {'CAPPED' or 'HELD', n, spent, held, cap, now} {'GONE', state} {'COLD'} {'LATE', now}
+--       then for each counter: cap, hard; last the policy version that the caps are of
+-- Reply {'OK', amount}: the whole hold now {'CAPPED' or 'HELD', n, spent, held, cap, now}, HELD if there were room but for
+--       what others hold {'GONE', state} {'COLD'}
+--       {'LATE', now} {'FENCED', tokens} {'STALE', version}: the caps may be others now
 -- A repeated call (its first reply was lost) finds another amount than the caller knows, and answers it without adding again.
 local now = now_ms()
 if now > tonumber(ARGV[2]) then return {'LATE', int(now)} end
-if redis.call('HGET', KEYS[1], 'run_id') ~= ARGV[1] then return {'COLD'} end
+local p = redis.call('HMGET', KEYS[1], 'run_id', 'version', 'fence')
+if p[1] ~= ARGV[1] then return {'COLD'} end
 local h = redis.call('HMGET', KEYS[2], 'state', 'amount')
 if h[1] ~= 'open' then return {'GONE', h[1] or 'unknown'} end
 if h[2] ~= ARGV[7] then return {'OK', h[2]} end
-local least, granted = tonumber(ARGV[4]), tonumber(ARGV[5])
+local version = ARGV[2 + 2 * #KEYS]
+if version then
+  if p[3] and p[3] ~= '' then return {'FENCED', p[3]} end
+  if p[2] ~= version then return {'STALE', p[2] or ''} end
+end
+local least, granted, own = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(h[2])
 local capped, blocked, at = nil, nil, {}
 for i = 1, #KEYS - 3 do
   local cap = tonumber(ARGV[6 + 2 * i])
@@ -20,7 +28,7 @@ for i = 1, #KEYS - 3 do
     local room = cap - spent - held
     if room < least then
       at[i] = {int(spent), int(held), ARGV[6 + 2 * i]}
-      if cap - spent < least then capped = capped or i else blocked = blocked or i end
+      if cap - spent - own < least then capped = capped or i else blocked = blocked or i end
     end
     if room < granted then granted = room end
   end
@@ -30,7 +38,7 @@ if wall then
   return {capped and 'CAPPED' or 'HELD', wall, at[wall][1], at[wall][2], at[wall][3], int(now)}
 end
 for i = 4, #KEYS do redis.call('HINCRBY', KEYS[i], 'held', int(granted)) end
-local amount = int(tonumber(h[2]) + granted)
+local amount = int(own + granted)
 redis.call('HSET', KEYS[2], 'amount', amount)
 redis.call('ZADD', KEYS[3], 'XX', int(now + tonumber(ARGV[3])), ARGV[6])
 return {'OK', amount}

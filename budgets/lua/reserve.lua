@@ -2,8 +2,11 @@
 -- KEYS  1 policy, 2 hold, 3 holds, 4 journal, 5.. counters (the widest scope first)
 -- ARGV  1 run_id, 2 policy version, 3 deadline (ms), 4 and 5 the day's start and end (s), 6 lease (ms), 7 least, 8 most,
 --       9 owner, 10 meta (JSON), 11 hold prefix, 12 hold id, then for each counter: cap ('' for none), hard ('1' or ''),
---       expiry (s); last, if the caller has holds of this tenant: the building of the counters that it has shown them to
+--       expiry (s); last, if the caller has holds of this tenant: the building of the counters that it has shown them to,
+--       and '1' if nothing between `least` and `most` is of any use
 -- Reply {'OK', granted, at, remaining ('' without caps), building}; a hold that is open already answers as the first time
+--       `granted` is `most` while twice that, and four times what is held already, are left; where money is short, `least`
+--       or a share of what is left: whoever comes first does not take it all
 --       {'CAPPED', n, spent, held, cap, now}: counter n (from 1) has no room for `least` even with nothing held
 --       {'HELD', n, spent, held, cap, now}: it would have, but for what is in flight
 --       {'COLD'}: not the counters that the caller knows
@@ -25,7 +28,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', int(now), 'LIMI
   lapse(KEYS[3], KEYS[4], ARGV[11] .. id, id, now)
 end
 
-local least, granted = tonumber(ARGV[7]), tonumber(ARGV[8])
+local least, most = tonumber(ARGV[7]), tonumber(ARGV[8])
+local granted = most
 local remaining, capped, blocked = nil, nil, nil
 local spent, held = {}, {}
 for i = 1, n do
@@ -38,7 +42,9 @@ for i = 1, n do
       if room < least then
         if cap - spent[i] < least then capped = capped or i else blocked = blocked or i end
       end
-      if room < granted then granted = room end
+      -- The more is held already, the more are likely to come yet: never more than a half, and less and less of it.
+      local share = math.floor(room / (2 + math.floor(4 * held[i] / math.max(most, 1))))
+      if share < granted then granted = share end
     end
     if not remaining or room < remaining then remaining = room end
   end
@@ -46,8 +52,9 @@ end
 local wall = capped or blocked
 if wall then
   local key, cap = KEYS[4 + wall], ARGV[10 + 3 * wall]
-  -- Journaled once a scope, window and amount: a wall that was moved is a new one.
-  if capped and redis.call('HGET', key, 'refused') ~= cap then
+  -- Journaled once a scope, window and amount: a wall that was moved is a new one. Not of end users: whoever makes up
+  -- names and is refused at once must leave nothing behind.
+  if capped and not string.find(key, '}:user:', 1, true) and redis.call('HGET', key, 'refused') ~= cap then
     redis.call('HSET', key, 'refused', cap)
     redis.call('EXPIREAT', key, ARGV[12 + 3 * wall])
     redis.call('XADD', KEYS[4], '*', 't', 'refused', 'h', '', 'c', '0', 'a', cap, 'k', key, 'at', int(now), 'now', int(now), 'm', ARGV[10], 'u', '')
@@ -55,6 +62,7 @@ if wall then
   return {capped and 'CAPPED' or 'HELD', wall, int(spent[wall]), int(held[wall]), cap, int(now)}
 end
 
+if granted < most then granted = ARGV[14 + 3 * n] == '1' and least or math.max(least, granted) end
 local counters = table.concat(KEYS, ' ', 5)
 local amount, left = int(granted), remaining and int(remaining - granted) or ''
 for i = 1, n do

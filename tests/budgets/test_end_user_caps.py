@@ -14,9 +14,8 @@ from budgets.inflight import InFlight
 from budgets.lanes import Lane
 from budgets.ledger import CapExceeded, Ledger, Request, Reservation
 from budgets.models import Cap, EndUserCap, UsageRecord
-from budgets.pricing.bound import Quote
 from budgets.windows import WindowKind
-from proxy.admission import Admission, PolicyChanged
+from proxy.admission import Admission, Ask, PolicyChanged
 from tenants import keys
 from tenants.errors import Conflict
 from tenants.models import ApiKey, AuditEvent, Tenant
@@ -42,7 +41,6 @@ class Desk:
     async def reserve(self, user: str, amount: int = USD, secret: str = "") -> Reservation:
         """As the proxy does it: again on the policy that holds, if it was decided on another."""
         end_user = end_user_hash(self.tenant.pk, user) if user else ""
-        quote = Quote(amount, amount, 1, 1, 0, ())
         while True:
             caller = await self.admission.caller(secret or self.secret)
             request = Request(
@@ -50,7 +48,7 @@ class Desk:
                 endpoint="/chat/completions", end_user=end_user, stream=False, price=(("input", 5),),
             )  # fmt: skip
             try:
-                return await self.admission.admit(secret or self.secret, caller, request, quote)
+                return await self.admission.admit(secret or self.secret, caller, request, Ask(amount, amount))
             except PolicyChanged:
                 continue
 

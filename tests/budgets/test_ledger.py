@@ -139,11 +139,49 @@ async def test_a_soft_cap_lets_pass_and_says_what_is_left(ledger: Ledger) -> Non
 
 
 async def test_the_grant_shrinks_to_the_headroom_but_never_below_the_least(ledger: Ledger) -> None:
-    await reserve(ledger, 8 * USD)
-    assert (await reserve(ledger, USD, 5 * USD)).held == 2 * USD
+    """While there is plenty the most; when it is short a share, so that whoever comes first does not take it all."""
+    on = counters(ledger, tenant=8 * USD)
+    granted = [(await reserve(ledger, USD // 2, 3 * USD, on=on)).held for _ in range(10)]
+    assert granted[:3] == [3 * USD, 5 * USD // 6, 595_238_095]  # all of it; a sixth of what is left; a seventh of that
+    assert granted[4:] == [USD // 2] * 6 and sum(granted) <= 8 * USD
     with pytest.raises(CapExceeded) as refusal:
-        await reserve(ledger, USD, 5 * USD)
+        await reserve(ledger, USD, 5 * USD, on=on)
     assert refusal.value.held_only
+
+
+async def test_fifty_at_once_all_get_a_share_of_the_last_money(ledger: Ledger) -> None:
+    on = counters(ledger, tenant=USD)
+    asked = [reserve(ledger, USD // 100, USD // 5, on=on) for _ in range(50)]
+    granted = [one for one in await asyncio.gather(*asked, return_exceptions=True) if isinstance(one, Reservation)]
+    assert len(granted) > 25
+    assert sum(one.held for one in granted) <= USD
+
+
+async def test_a_first_step_is_taken_where_the_whole_is_too_much(ledger: Ledger) -> None:
+    """Nothing between least and most is of use: either one, and the whole only while there is plenty."""
+    on = counters(ledger, tenant=10 * USD)
+
+    async def step() -> int:
+        return (await take(ledger, on, USD // 10, 2 * USD)).held
+
+    assert [await step() for _ in range(4)] == [2 * USD, USD // 10, USD // 10, USD // 10]
+
+
+async def take(ledger: Ledger, on: tuple[Counter, ...], least: int, most: int) -> Reservation:
+    terms = {"day": ledger.windows().day, "version": 1, "hold": hold_id()}
+    return await ledger.reserve(REQUEST, on, least=least, most=most, between=False, **terms)
+
+
+async def test_an_extension_asks_for_the_caps_that_hold_now(lane: AnyLane, ledger: Ledger) -> None:
+    granted = await reserve(ledger, USD)
+    assert await ledger.extend(granted, least=USD, most=USD, version=1) == 2 * USD
+    await lane.command("HSET", keyspace.policy(TENANT), "version", 2)
+    with pytest.raises(PolicyStale):
+        await ledger.extend(granted, least=USD, most=USD, version=1)
+    await lane.command("HSET", keyspace.policy(TENANT), "fence", "aa")
+    with pytest.raises(PolicyFenced):
+        await ledger.extend(granted, least=USD, most=USD, version=2)
+    assert await state(lane, granted.counters[0]) == (0, 2 * USD)
 
 
 async def test_spent_is_told_from_held(ledger: Ledger) -> None:
@@ -196,7 +234,7 @@ async def test_a_repeated_reserve_answers_as_the_first_did(lane: AnyLane, ledger
     first = await reserve(ledger, USD, 20 * USD, hold="req_same")
     again = await reserve(ledger, USD, 20 * USD, hold="req_same")
     assert (again.held, again.at_ms, again.remaining) == (first.held, first.at_ms, first.remaining)
-    assert await state(lane, first.counters[0]) == (0, 10 * USD)
+    assert await state(lane, first.counters[0]) == (0, 5 * USD)
 
 
 async def test_a_release_gives_the_hold_back_and_leaves_a_row_of_cost_nothing(lane: AnyLane, ledger: Ledger) -> None:
@@ -364,12 +402,13 @@ async def test_nothing_is_admitted_before_the_grace_is_over(lane: AnyLane, ledge
 async def test_a_script_that_starts_after_its_caller_gave_up_changes_nothing(
     store: ValkeyServer, lane: AnyLane, ledger: Ledger
 ) -> None:
+    await reserve(ledger, 1)  # the server knows the script from here on: a late call would run, not be NOSCRIPT
     store.freeze()
     with pytest.raises(LedgerUnavailable):
         await reserve(ledger, USD, hold="req_late")
     store.thaw()
     fresh = open_lane(store.url, timeout=2)
-    assert await state(fresh, counters(ledger)[0]) == (0, 0)
+    assert await state(fresh, counters(ledger)[0]) == (0, 1)
     assert await fresh.command("EXISTS", keyspace.hold(TENANT, "req_late")) == 0
     await fresh.aclose()
 
@@ -380,12 +419,13 @@ async def test_an_extension_that_starts_after_its_caller_gave_up_changes_nothing
 ) -> None:
     """The stream was cut where nobody answered: what came of it then would stay held for no one."""
     granted = await reserve(ledger, USD)
+    await ledger.extend(granted, least=1, most=1)
     store.freeze()
     with pytest.raises(LedgerUnavailable):
         await ledger.extend(granted, least=USD, most=USD)
     store.thaw()
     fresh = open_lane(store.url, timeout=2)
-    assert await state(fresh, granted.counters[0]) == (0, USD)
+    assert await state(fresh, granted.counters[0]) == (0, USD + 1)
     await fresh.aclose()
 
 

@@ -74,6 +74,14 @@ class Model:
             cap - self.spent(place) - self.held(place) for place in ("tenant", key) if (cap := CAPS[place]) is not None
         )
 
+    def share(self, key: str, most: int) -> int:
+        """What one may have of what is left, where so many others hold as much and one more may come."""
+        return min(
+            (cap - self.spent(place) - self.held(place)) // (2 + 4 * self.held(place) // max(most, 1))
+            for place in ("tenant", key)
+            if (cap := CAPS[place]) is not None
+        )
+
 
 class LedgerMachine(RuleBasedStateMachine):
     """One tenant, two keys (one with a cap of its own), one store, one stand-in for the database."""
@@ -151,7 +159,7 @@ class LedgerMachine(RuleBasedStateMachine):
         room = self.model.room(key)
         reply = self._reserve(name, key, least, most, LEASE_MS if lease else 0)
         if room >= least:
-            assert (reply[0], int(reply[1])) == (b"OK", min(most, room))
+            assert (reply[0], int(reply[1])) == (b"OK", max(least, min(most, self.model.share(key, most))))
             self.model.holds[name] = Hold(key, int(reply[1]), lease=lease)
         else:
             lacking = [

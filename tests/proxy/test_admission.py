@@ -12,7 +12,7 @@ from budgets.inflight import InFlight
 from budgets.lanes import Lane
 from budgets.ledger import Ledger, LedgerUnavailable, Request, Reservation
 from budgets.pricing import bound, catalogue
-from proxy.admission import Admission, KeyPolicy
+from proxy.admission import Admission, Ask, KeyPolicy
 from tests.support.valkey import ValkeyServer
 
 TENANT, KEY = "ten_admission", "key_1"
@@ -54,6 +54,8 @@ def caller() -> KeyPolicy:
         caps={("tenant", "month"): (10 * USD, True)},
         raises={},
         ciphertexts={},
+        requires_end_user=False,
+        end_users=None,
     )
 
 
@@ -65,7 +67,7 @@ async def test_a_reserve_whose_answer_was_lost_is_refused_and_holds_nothing(lane
     ledger = Mute(lane, "worker-1", lease_seconds=60)
     admission = Admission(ledger, InFlight(ledger, nudge=lambda tenants: None), held_wait=0.0)
     with pytest.raises(LedgerUnavailable):
-        await admission.admit("tk_live_x", caller(), REQUEST, quote)
+        await admission.admit("tk_live_x", caller(), REQUEST, Ask(quote.least, quote.most))
     await asyncio.sleep(0.05)
     month = ledger.windows().month
     counter = keyspace.tenant_counter(TENANT, "live", month.suffix)

@@ -1,0 +1,68 @@
+"""How much is held for a request before it goes out, and by which rule. Nothing here asks anybody: it only decides.
+
+`BOUND`: the most that it can cost; where the client named no limit, less of it if money is short. `PARTIAL`: a stream
+of which the proxy knows at each moment what it can have cost: all of the bound while there is plenty, else a first step
+of it, which grows as the stream does. `ESTIMATE`: what such requests of this tenant usually cost, if it chose that.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from django.conf import settings
+
+from budgets.pricing.bound import Quote
+from budgets.pricing.rates import Model
+from proxy.admission import Ask, KeyPolicy
+from proxy.estimates import Estimates, Place
+from proxy.partial_holds import Terms, first_step, terms_of
+from proxy.providers.base import Adapter, HeaderMap, ParsedRequest
+
+SANDBOX_HEADER = "x-tokonomics-sandbox"
+
+
+class Basis(Enum):
+    BOUND = "bound"
+    PARTIAL = "partial"
+    ESTIMATE = "estimate"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to ask the ledger for, and what the request may cost at most whatever is granted."""
+
+    basis: Basis
+    ask: Ask
+    quote: Quote
+    terms: Terms | None = None
+    place: Place | None = None
+    """Where the estimate is learned from its reply; None where none is."""
+
+    def output_limit(self, granted: int) -> int:
+        """The output limit per choice to write into a request that names none."""
+        return self.quote.affordable(granted) if self.basis is Basis.BOUND else self.quote.most_output
+
+
+def plan_of(
+    adapter: Adapter,
+    caller: KeyPolicy,
+    parsed: ParsedRequest,
+    headers: HeaderMap,
+    model: Model,
+    quote: Quote,
+    estimates: Estimates,
+) -> Plan:
+    """The tenant's own choice first; a partial hold where one is sound and smaller; else the bound."""
+    place = None
+    if caller.hold_policy == "estimate":
+        place = (caller.key_id, parsed.model, adapter.path)
+        amount = estimates.hold(place, quote.most)
+        if amount < quote.most:
+            return Plan(Basis.ESTIMATE, Ask(amount, amount), quote, place=place)
+    # A model of one provider's that another one serves is on nobody's table.
+    if parsed.stream and settings.PARTIAL_HOLDS and adapter.provider == model.provider:
+        sandbox = caller.mode == "test"
+        hidden = sandbox and "reasoning" in headers.get(SANDBOX_HEADER, "")
+        terms = terms_of(adapter.path, parsed, model, sandbox=sandbox, hidden=hidden)
+        if terms is not None and (first := first_step(quote)) < quote.most:
+            return Plan(Basis.PARTIAL, Ask(first, quote.most, between=False), quote, terms, place)
+    return Plan(Basis.BOUND, Ask(quote.least, quote.most), quote, place=place)
