@@ -20,6 +20,7 @@ from tokonomics.sandbox.generation import generate
 from tokonomics.sandbox.openai_chat import Completion, chosen_tool
 from tokonomics.sandbox.openai_completions import create_completion
 from tokonomics.sandbox.openai_embeddings import create_embeddings
+from tokonomics.sandbox.openai_media import create_image, create_speech, create_transcription, edit_image
 from tokonomics.sandbox.openai_moderations import create_moderation
 from tokonomics.sandbox.openai_replies import error, headers
 from tokonomics.sandbox.reply import Reply, plain, stream
@@ -98,6 +99,11 @@ ROUTES: dict[tuple[str, str], Handler] = {
     ("POST", "/v1/completions"): create_completion,
     ("POST", "/v1/embeddings"): create_embeddings,
     ("POST", "/v1/moderations"): create_moderation,
+    ("POST", "/v1/images/generations"): create_image,
+    ("POST", "/v1/images/edits"): edit_image,
+    ("POST", "/v1/audio/speech"): create_speech,
+    ("POST", "/v1/audio/transcriptions"): create_transcription,
+    ("POST", "/v1/audio/translations"): create_transcription,
     ("GET", "/v1/models"): list_models,
 }
 

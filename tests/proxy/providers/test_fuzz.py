@@ -25,8 +25,17 @@ from proxy.providers.openai_chat import OPENAI_CHAT
 from proxy.providers.openai_completions import OPENAI_COMPLETIONS
 from proxy.providers.openai_embeddings import OPENAI_EMBEDDINGS
 from proxy.providers.openai_free import OPENAI_INPUT_TOKENS, OPENAI_MODERATIONS
+from proxy.providers.openai_images import KNOWN as OF_IMAGES
+from proxy.providers.openai_images import KNOWN_EDIT, OPENAI_IMAGE_EDITS, OPENAI_IMAGES
 from proxy.providers.openai_responses import OPENAI_RESPONSES
+from proxy.providers.openai_speech import KNOWN as OF_SPEECH
+from proxy.providers.openai_speech import OPENAI_SPEECH
+from proxy.providers.openai_transcriptions import KNOWN as OF_SOUND
+from proxy.providers.openai_transcriptions import KNOWN_TRANSLATION, OPENAI_TRANSCRIPTIONS, OPENAI_TRANSLATIONS
 from proxy.providers.registry import ADAPTERS
+from tests.proxy.providers.forms import HEADERS as FORM
+from tests.proxy.providers.forms import form
+from tests.proxy.providers.sounds import mp3, wav
 from tests.proxy.providers.support import BATCH_EMBED, EMBED, FLASH, FLASH_EVENTS, meter_for, run
 
 FAMILIES = ["openai", "anthropic", "responses", "completion", "embedding", "gemini", "gemini_embed"]
@@ -190,7 +199,9 @@ _sound |= {
     "generationConfig": st.dictionaries(_fields | st.sampled_from(sorted(gemini_generate.CONFIG)), st.integers(1, 9)),
     "max_output_tokens": st.integers(16, 99), "max_tool_calls": st.integers(1, 3), "best_of": st.integers(1, 3),
     "reasoning": st.dictionaries(st.just("effort"), _words), "text": st.dictionaries(st.just("format"), _anything),
-    "echo": st.booleans(), "background": st.just(False),
+    "echo": st.booleans(), "background": st.just(False), "size": st.sampled_from(["1024x1024", "auto", "2048x2048"]),
+    "quality": st.sampled_from(["low", "high", "auto", "max"]), "partial_images": st.integers(0, 4),
+    "output_format": st.sampled_from(["png", "webp", "gif"]), "input_fidelity": st.sampled_from(["low", "high"]),
 }  # fmt: skip
 OF_ADAPTER = {  # the fields that it knows, and the ones that it needs
     OPENAI_CHAT: (openai_chat.KNOWN, {"model", "messages"}),
@@ -201,17 +212,25 @@ OF_ADAPTER = {  # the fields that it knows, and the ones that it needs
     OPENAI_EMBEDDINGS: (openai_embeddings.KNOWN, {"model", "input"}),
     OPENAI_INPUT_TOKENS: (OPENAI_INPUT_TOKENS.known, {"model", "input"}),
     OPENAI_MODERATIONS: (OPENAI_MODERATIONS.known, {"input"}),
+    OPENAI_IMAGES: (OF_IMAGES, {"model", "prompt"}),
+    OPENAI_SPEECH: (OF_SPEECH, {"model", "input"}),
     FLASH: (gemini_generate.KNOWN - {"model"}, {"contents"}),
     FLASH_EVENTS: (gemini_generate.KNOWN - {"model"}, {"contents"}),
     EMBED: (gemini_embed.KNOWN - {"model"}, {"content"}),
     BATCH_EMBED: (gemini_embed.BATCH - {"model"}, {"requests"}),
     GEMINI_COUNT_TOKENS.at("v1", "gemini-2.5-flash", ""): (gemini_generate.COUNTED - {"model"}, {"contents"}),
 }
+OF_FORM = {
+    OPENAI_IMAGE_EDITS: (KNOWN_EDIT, "image"),
+    OPENAI_TRANSCRIPTIONS: (OF_SOUND, "file"),
+    OPENAI_TRANSLATIONS: (KNOWN_TRANSLATION, "file"),
+}
+WITHOUT_LIMIT = (OPENAI_EMBEDDINGS, OPENAI_IMAGES, OPENAI_SPEECH)
 REWRITTEN = {"max_tokens", "max_completion_tokens", "max_output_tokens", "service_tier", "stream_options"}
 
 
 def test_every_adapter_is_thrown_at():
-    assert {type(adapter) for adapter in ADAPTERS.values()} == {type(adapter) for adapter in OF_ADAPTER}
+    assert {type(adapter) for adapter in ADAPTERS.values()} == {type(adapter) for adapter in (*OF_ADAPTER, *OF_FORM)}
 
 
 @st.composite
@@ -261,7 +280,7 @@ def _check_limit(adapter, sent):
     limits = [sent.get(name) for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")]
     if adapter.provider == "gemini":
         limits = [sent.get("generationConfig", {}).get("maxOutputTokens")]
-    assert limits.count(77) == (0 if adapter in (OPENAI_EMBEDDINGS, EMBED, BATCH_EMBED) else 1)
+    assert limits.count(77) == (0 if adapter in (*WITHOUT_LIMIT, EMBED, BATCH_EMBED) else 1)
     if adapter in (OPENAI_CHAT, ANTHROPIC_MESSAGES, OPENAI_RESPONSES):
         assert sent["service_tier"] is not None
 
@@ -273,6 +292,59 @@ def _check_quote(parsed, model):
         assert quote_of(parsed, model, default_limit=100, floor=10).most >= 0
     except RequestRefused as refused:
         assert refused.code == "unbounded_request"
+
+
+_texts = _words | st.sampled_from(
+    ["low", "auto", "1024x1024", "3", "true", "gpt-image-2", "whisper-1", "gpt-4o-transcribe"]
+)
+_files = st.sampled_from([("a.wav", wav(1.5)), ("b.png", b"x"), ("", mp3(3)), ("c.mp3", b"\xff\xfb\x18\xc4")])
+_endings = st.sampled_from(["", "", "", "[]", "[x]", "["])
+
+
+@st.composite
+def _forms(draw, known, file):
+    """Fields that the adapter knows, and a file; a few of any shape."""
+    names = draw(st.lists(st.sampled_from(sorted(known)) | _fields, max_size=5))
+    fields = {name + draw(_endings): draw(_texts | _files | st.lists(_texts, max_size=2)) for name in names}
+    return form({"model": draw(_texts), "prompt": draw(_texts), file: draw(_files), **fields})
+
+
+@settings(deadline=None)
+@given(st.data(), _allowed, st.sampled_from([*OF_FORM]))
+def test_a_form_of_any_shape_is_parsed_or_refused_and_then_renders(data, allowed, adapter):
+    body = data.draw(_forms(*OF_FORM[adapter]) | st.binary(max_size=80))
+    try:
+        parsed = adapter.parse(body, FORM, allowed)
+    except RequestRefused as refused:
+        event(f"refused: {refused.code}")
+        assert refused.code in {"invalid_request", "unbounded_request"}
+        return
+    event(f"parsed: {type(adapter).__name__}")
+    kind = dict(adapter.request_headers({}, "sk"))[b"content-type"].decode()
+    again = adapter.parse(adapter.render(parsed, 0), {"content-type": kind}, allowed)
+    assert (again.model, again.at_most, again.stream) == (parsed.model, parsed.at_most, parsed.stream)
+    assert parsed.at_most.counts()
+    adapter.meter(parsed)
+    _check_quote(parsed, find(adapter.provider, parsed.model, date(2026, 11, 24), purpose=adapter.purpose))
+
+
+@settings(deadline=None)
+@given(_usages | json_values, st.dictionaries(_names, json_values, max_size=3), st.sampled_from([*OF_FORM]))
+def test_no_reply_to_a_form_is_free(usage, rest, adapter):
+    """Whatever it says, it is charged by what it counts, by what was sent, or at the hold."""
+    fields = {"model": "gpt-image-2", "prompt": "x", "quality": "low", "image": ("a.png", b"x")}
+    if adapter is not OPENAI_IMAGE_EDITS:
+        fields = {"model": "whisper-1", "file": ("a.wav", wav(1.5))}
+    meter = adapter.meter(adapter.parse(form(fields), FORM, frozenset()))
+    reply = orjson.dumps({**rest, "usage": usage})
+    meter.feed_body(reply)
+    try:
+        read = meter.usage()
+    except UsageUnknown:
+        return
+    assert min(read.counts().values(), default=0) >= 0
+    if not read.counts():
+        assert {usage.get(name) for name in ("input_tokens", "output_tokens", "seconds")} & {0}
 
 
 @settings(deadline=None)

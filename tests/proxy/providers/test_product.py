@@ -27,6 +27,10 @@ PRICES = {
     "text-embedding-3-small": Price(input="0.02", output="0", cached="0.02"),
     "gemini-2.5-flash": Price(input="0.30", output="2.50", cached="0.03"),
     "gemini-embedding-001": Price(input="0.15", output="0", cached="0.15"),
+    "gpt-image-2": Price(input="5.00", output="30.00", cached="1.25"),
+    "tts-1": Price(input="15.00", output="0", cached="0"),  # per 1,000,000 characters
+    "whisper-1": Price(input="100", output="0", cached="0"),  # $0.006 a minute, per 1,000,000 seconds
+    "gpt-4o-mini-transcribe": Price(input="3.00", output="5.00", cached="0"),  # sound in, text out
 }
 
 
@@ -168,6 +172,57 @@ def test_embeddings_and_completions_are_billed_to_the_token(
     chunks = list(gpt.completions.create(model="gpt-3.5-turbo-instruct", prompt="a", stream=True))
     assert all(chunk.choices for chunk in chunks)  # the chunk with the usage was ours
     charged(stack, company, 3)
+
+
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # some of the models have a date of shutdown
+def test_pictures_speech_and_transcriptions_are_billed_by_their_own_units(
+    stack: ProductStack, company: Company, gpt: openai.OpenAI
+) -> None:
+    asked = {"model": "gpt-image-2", "prompt": "An otter.", "size": "1024x1024", "quality": "low"}
+    assert len(gpt.images.generate(**asked, n=2).data or []) == 2  # type: ignore[call-overload]
+    events = [event.type for event in gpt.images.generate(**asked, stream=True)]  # type: ignore[call-overload]
+    assert events == ["image_generation.completed"]
+    spoken = gpt.audio.speech.create(model="tts-1", voice="alloy", input="Good day.").read()
+    file = ("day.wav", spoken, "audio/wav")
+    heard = gpt.audio.transcriptions.create(model="whisper-1", file=file)
+    assert str(len(spoken)) in heard.text
+    assert "sound" in gpt.audio.transcriptions.create(model="whisper-1", file=file, response_format="text")
+    assert gpt.audio.translations.create(model="whisper-1", file=file).text
+    words = gpt.audio.transcriptions.create(model="gpt-4o-mini-transcribe", file=file, stream=True, language="en")
+    assert [event.type for event in words][-1] == "transcript.text.done"
+    rows = charged(stack, company, 7)
+    assert rows[3].usage == {"milliseconds": 1_000} and rows[3].held == rows[3].cost
+
+
+def test_a_picture_is_edited_and_nothing_of_the_form_is_lost(
+    stack: ProductStack, company: Company, gpt: openai.OpenAI
+) -> None:
+    picture = ("secret name.png", b"\x89PNG\r\n\x1a\n" + bytes(2_000), "image/png")
+    reply = gpt.images.edit(
+        model="gpt-image-2", prompt="A cat.", image=[picture, picture], size="1024x1024", quality="low"
+    )
+    assert reply.data
+    (row,) = company.rows(1)
+    assert row.cost == 2 * 5_000 + 2 * 1_024 * 8_000 + 196 * 30_000
+    assert row.cost <= row.held
+    assert stack.provider is not None
+    (sent,) = stack.provider.requests
+    assert sent.body.count(bytes(2_000)) == 2 and b"secret" not in sent.body
+    assert sent.headers["content-type"].startswith("multipart/form-data; boundary=")
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [("/v1/files", "send files with the request"), ("/v1/batches", "up to a day"), ("/v1/realtime/sessions", "no end")],
+)
+def test_a_route_without_a_bound_is_refused_with_the_reason(
+    stack: ProductStack, company: Company, path: str, reason: str
+) -> None:
+    with httpx.Client(base_url=stack.base_url, timeout=TIMEOUT, trust_env=False) as http:
+        answer = http.post(path, headers={"authorization": f"Bearer {company.key}"}, json={})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "route_not_metered")
+    assert reason in answer.json()["error"]["message"]
+    assert stack.provider is not None and stack.provider.count == 0
 
 
 def test_what_costs_nothing_is_passed_and_leaves_no_row(
