@@ -14,7 +14,7 @@ import redis
 from django.db import transaction
 from django.db.models import F
 
-from budgets import crossings, feed, keyspace, scripts
+from budgets import crossings, feed, keyspace, rows, scripts
 from budgets.end_users import counting_keys
 from budgets.models import DailySpend, JournalCursor, UsageRecord, UsageStatus
 from tenants import store
@@ -178,7 +178,14 @@ def _record(tenant_id: str, entry: Entry) -> UsageRecord:
         input_tokens=ending.get("in", 0),
         output_tokens=ending.get("out", 0),
         usage=usage,
-        price=meta["price"],
+        price=ending.get("price", meta["price"]),
+        price_source=meta.get("source", "")[:80],
+        price_since=date.fromisoformat(meta["since"]) if meta.get("since") else None,
+        own_price=meta.get("own", ""),
+        service_tier=ending.get("tier", "")[:32],
+        bound=ending.get("bound", {}),
+        request_id=ending.get("rid", "")[:40],
+        first_byte_ms=ending.get("fb"),
         stream=meta["stream"],
         http_status=ending.get("http"),
         duration_ms=ending.get("ms", 0),
@@ -203,6 +210,11 @@ def _correct(batch: Batch, row: UsageRecord, entry: Entry) -> None:
         "http_status",
         "duration_ms",
         "settled_at",
+        "price",
+        "service_tier",
+        "bound",
+        "request_id",
+        "first_byte_ms",
     ):
         setattr(row, name, getattr(truth, name))
     row.flags = [*truth.flags, "corrected"]
@@ -211,7 +223,7 @@ def _correct(batch: Batch, row: UsageRecord, entry: Entry) -> None:
 
 
 def _write(batch: Batch) -> None:
-    UsageRecord.objects.bulk_create(batch.new.values())
+    rows.insert(batch.new.values())
     for row in batch.changed.values():
         row.save()
     for key, (cost, requests, tokens_in, tokens_out) in sorted(batch.rollups.items()):

@@ -2,8 +2,9 @@
 holds from the next request on every worker.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -13,7 +14,8 @@ from budgets.models import TenantPrice
 from budgets.money import NANO, format_usd
 from budgets.pricing import own
 from budgets.pricing.own import ANY, OwnPrice, PriceBook
-from budgets.pricing.rates import CALL_KINDS, RATE_KINDS
+from budgets.pricing.rates import CALL_KINDS, RATE_KINDS, Model
+from budgets.pricing.source import PROVIDERS
 from tenants import policy, providers
 from tenants.audit import Actor, record
 from tenants.errors import InvalidValue, NotFound
@@ -62,6 +64,26 @@ def entry(row: TenantPrice) -> OwnPrice:
         context_window=row.context_window,
         max_output_tokens=row.max_output_tokens,
     )
+
+
+def is_known(tenant: Tenant, provider: str) -> bool:
+    """One of the providers, or an endpoint of the tenant's own."""
+    return provider in providers.BY_ID or tenant.provider_credentials.filter(provider=provider).exists()
+
+
+def in_force(
+    tenant: Tenant, on: date, rows: Sequence[TenantPrice], *, provider: str = "", name: str = ""
+) -> list[tuple[str, Model]]:
+    """(provider, model) at the prices of a day, by provider and name. `provider`, `name`: only those, and such ones.
+
+    Of the providers whose prices come with limits, of those whose keys are stored, of those with a price of the
+    tenant's own.
+    """
+    book = PriceBook(map(entry, rows))
+    stored = tenant.provider_credentials.values_list("provider", flat=True)
+    asked = [provider] if provider else sorted({*PROVIDERS, *stored, *(row.provider for row in rows)})
+    wanted = name.lower()
+    return [(each, model) for each in asked for model in book.all_models(each, on) if wanted in model.id.lower()]
 
 
 def set_price(*, tenant: Tenant, provider: str, model: str, terms: Terms, actor: Actor) -> TenantPrice:
@@ -118,7 +140,7 @@ def _row(tenant: Tenant, price_id: str) -> TenantPrice:
 
 def _provider(tenant: Tenant, provider: str) -> str:
     """One that is known, or an endpoint of the tenant's own."""
-    if provider in providers.BY_ID or tenant.provider_credentials.filter(provider=provider).exists():
+    if is_known(tenant, provider):
         return provider
     raise InvalidValue("provider", f"Choose one of {', '.join(sorted(providers.BY_ID))}, or an endpoint of your own.")
 

@@ -16,7 +16,10 @@ from tenants.database import in_thread
 
 MOST_GROUPS = 5_000
 EXPORT_BATCH = 1_000
-_EQUAL = {"api_key": "api_key_id", "model": "model", "provider": "provider", "status": "status", "mode": "mode"}
+_EQUAL = {
+    "api_key": "api_key_id",
+    **{name: name for name in ("model", "provider", "status", "mode", "request_id")},
+}
 SUMS = ("cost", "requests", "input_tokens", "output_tokens")
 
 

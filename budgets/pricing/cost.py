@@ -62,10 +62,10 @@ def explain(model: Model, usage: Usage, service_tier: str = "") -> list[Line]:
     return max((list(_lines(ladder, usage, percent)) for ladder in model.ladders(tier)), key=_total)
 
 
-def rates_of(model: Model, usage: Usage) -> Rates:
+def rates_of(model: Model, usage: Usage, service_tier: str = "") -> Rates:
     """The price list that `cost` charged this usage by."""
     percent = _region_percent(model, usage)
-    ladders = model.ladders(usage.service_tier)
+    ladders = model.ladders(service_tier or usage.service_tier)
     dearest = ladders[0] if len(ladders) == 1 else max(ladders, key=lambda each: _total(_lines(each, usage, percent)))
     rates = dearest.rates_for(usage.total_input_tokens)
     return rates if percent == 100 else in_region(rates, percent)

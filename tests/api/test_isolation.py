@@ -6,6 +6,7 @@ import pytest
 
 from alerts.models import AlertChannel, AlertEvent, AlertRule, Delivery, event_id
 from budgets.api import KeyBudget
+from budgets.models import TenantPrice
 from tenants import services
 from tenants.api import TenantView
 from tenants.models import AuditEvent
@@ -28,8 +29,14 @@ def ids_of(company: Company) -> dict[str, str]:
         "provider-credentials": company.credential.pk,
         "tokens": company.token_id,
         "usage": record_usage(company).pk,
+        "prices": own_price(company),
         **alerting(company),
     }
+
+
+def own_price(company: Company) -> str:
+    where = {"tenant": company.tenant, "provider": "openai", "model": f"own-{company.tenant.slug}"}
+    return TenantPrice.objects.get_or_create(**where, defaults={"discount": 1_000})[0].pk
 
 
 def alerting(company: Company) -> dict[str, str]:
@@ -71,6 +78,7 @@ def everything(company: Company) -> Any:
         list(tenant.alert_channels.order_by("pk").values("name", "problem", "secret_ciphertext")),
         list(tenant.alert_rules.order_by("pk").values("threshold_percent", "channel_kinds")),
         list(tenant.deliveries.order_by("pk").values("state", "due_at", "history")),
+        list(tenant.prices.order_by("pk").values("model", "rates", "discount", "free")),
         AuditEvent.objects.filter(tenant=tenant).count(),
     )
 

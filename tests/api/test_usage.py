@@ -26,7 +26,10 @@ def ids(api: ApiClient, address: str) -> list[str]:
 
 
 def test_a_row_is_exact_and_whole(company: Company, used: Used) -> None:
-    row = used(company, 1_234_567, at=NOON, flags=["corrected"], stream=True, end_user="abc", status="charged_at_hold")
+    kept = {"bound": {"input": 120, "output": 256, "choices": 1}, "request_id": "rq_1", "first_byte_ms": 90}
+    price = {"price_source": "genai-prices 0.2.3, 20% off", "price_since": date(2026, 1, 1), "own_price": "prc_1"}
+    facts = {"flags": ["corrected"], "stream": True, "end_user": "abc", "status": "charged_at_hold"}
+    row = used(company, 1_234_567, at=NOON, **facts, **kept, **price)
     assert company.api.get("usage/").json() == {
         "next": None,
         "results": [
@@ -47,6 +50,13 @@ def test_a_row_is_exact_and_whole(company: Company, used: Used) -> None:
                 "output_tokens": 20,
                 "usage": {"input": 100, "output": 20},
                 "price": {"input": "0.15", "output": "0.60"},
+                "price_source": "genai-prices 0.2.3, 20% off",
+                "price_since": "2026-01-01",
+                "own_price": "prc_1",
+                "service_tier": "",
+                "bound": {"input": 120, "output": 256, "choices": 1},
+                "request_id": "rq_1",
+                "first_byte_ms": 90,
                 "stream": True,
                 "http_status": 200,
                 "duration_ms": 420,
@@ -57,6 +67,7 @@ def test_a_row_is_exact_and_whole(company: Company, used: Used) -> None:
         ],
     }
     assert company.api.get(f"usage/{row.pk}/").json()["cost_usd"] == "0.001234567"
+    assert ids(company.api, "usage/?request_id=rq_1") == [row.pk] and ids(company.api, "usage/?request_id=rq_2") == []
 
 
 def test_newest_first_even_of_one_moment(company: Company, used: Used) -> None:
