@@ -107,12 +107,11 @@ def _connection(key: str) -> Iterator[Any]:
     MovedError and errors of the command itself."""
     pool = connection = None
     try:
-        pool = servers().pool_of(key)
-        connection = pool.get_connection()
+        pool, connection = _opened(key)
         yield connection
     except BaseException as error:
         if connection is not None:
-            connection.disconnect()  # type: ignore[no-untyped-call]  # whatever stopped us (a task's time limit too): an answer may still be under way
+            connection.disconnect()  # whatever stopped us (a task's time limit too): an answer may still be under way
         if isinstance(error, MovedError) or not isinstance(error, redis.RedisError | OSError):
             raise
         if isinstance(error, redis.ResponseError) and not _says_unfit(error):
@@ -122,6 +121,18 @@ def _connection(key: str) -> Iterator[Any]:
     finally:
         if pool is not None and connection is not None:
             pool.release(connection)
+
+
+def _opened(key: str) -> tuple[redis.ConnectionPool, Any]:
+    """Nothing has been sent yet: where one server is gone and another may have its place, that one is asked."""
+    try:
+        pool = servers().pool_of(key)
+        return pool, pool.get_connection()
+    except (redis.ConnectionError, redis.TimeoutError, OSError):
+        if not servers().lost():
+            raise
+    pool = servers().pool_of(key)
+    return pool, pool.get_connection()
 
 
 def _says_unfit(error: redis.ResponseError) -> bool:

@@ -105,8 +105,9 @@ class Store(Protocol):
     def masters(self) -> list[redis.Redis]:
         """A client of each server that keeps keys."""
 
-    def lost(self) -> None:
-        """A server did not answer, or keeps a key no longer: whatever is known of the servers may be out of date."""
+    def lost(self) -> bool:
+        """A server did not answer, or keeps a key no longer: what is known of the servers may be out of date. Whether
+        another look may find another server."""
 
     def close(self) -> None: ...
 
@@ -144,7 +145,8 @@ class Master:
     def masters(self) -> list[redis.Redis]:
         return [self.client()]
 
-    def lost(self) -> None: ...
+    def lost(self) -> bool:
+        return False  # where there are Sentinels, each connect asks them
 
     def close(self) -> None:
         self._pool.disconnect()
@@ -203,8 +205,9 @@ class Cluster:
         client = self.client()
         return [client.get_redis_connection(node) for node in client.get_primaries()]
 
-    def lost(self) -> None:
+    def lost(self) -> bool:
         self._doubted = True
+        return True
 
     def close(self) -> None:
         if self._client is not None:
