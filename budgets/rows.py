@@ -41,6 +41,6 @@ def _layout() -> tuple[list[tuple[int, Any]], "attrgetter[Any]"]:
 @cache
 def _statement() -> str:
     quote = connections[DEFAULT_DB_ALIAS].ops.quote_name
-    columns = [quote(field.column) for field in UsageRecord._meta.concrete_fields]
+    columns = [quote(str(field.column)) for field in UsageRecord._meta.concrete_fields]
     table, marks = quote(UsageRecord._meta.db_table), ", ".join(["%s"] * len(columns))
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
