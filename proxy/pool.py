@@ -10,25 +10,13 @@ from typing import NamedTuple, TypeAlias
 
 import httpx
 
+from proxy import guard
 from proxy.connection import Connection, Timeouts
+from proxy.origin import DEFAULT_PORTS, Origin
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
+__all__ = ["DEFAULT_PORTS", "Limits", "Origin", "Pool", "PoolStats", "Waiter"]
 
 Waiter: TypeAlias = "asyncio.Future[Connection | None]"  # is given a connection, or (None) a slot to open one in
-
-
-class Origin(NamedTuple):
-    """Where a provider is reached. `host` as in a URL, without brackets, internationalised names encoded."""
-
-    scheme: str
-    host: str
-    port: int
-
-    @classmethod
-    def of(cls, url: httpx.URL) -> Origin:
-        if url.scheme not in DEFAULT_PORTS or not url.host:
-            raise httpx.UnsupportedProtocol(f"Not an http(s) URL: {url.scheme}://{url.host}")
-        return cls(url.scheme, url.raw_host.decode("ascii"), url.port or DEFAULT_PORTS[url.scheme])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +114,29 @@ class Pool:
         origin = self._origin
         try:
             async with asyncio.timeout_at(deadline if deadline < inf else None):
-                _, connection = await self.loop.create_connection(
-                    lambda: Connection(self.loop, self),
-                    origin.host,
-                    origin.port,
-                    ssl=self._context,
-                    server_hostname=origin.host if self._context else None,
-                )
+                if not origin.guarded:
+                    return await self._connect_to(origin.host)
+                *others, last = await guard.addresses(origin)
+                for address in others:
+                    try:
+                        return await self._connect_to(address)
+                    except OSError:
+                        continue
+                return await self._connect_to(last)
         except TimeoutError as exc:
             raise httpx.ConnectTimeout(f"No connection to {origin.host}:{origin.port} in time") from exc
         except (OSError, UnicodeError) as exc:  # UnicodeError: a host that no name server could be asked for
             raise httpx.ConnectError(f"No connection to {origin.host}:{origin.port}: {exc}") from exc
+
+    async def _connect_to(self, host: str) -> Connection:
+        """TLS and certificates go by the origin's name, whichever of its addresses this is."""
+        _, connection = await self.loop.create_connection(
+            lambda: Connection(self.loop, self),
+            host,
+            self._origin.port,
+            ssl=self._context,
+            server_hostname=self._origin.host if self._context else None,
+        )
         return connection
 
     def _next_waiter(self) -> Waiter | None:

@@ -2,11 +2,13 @@
 
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import httpx
 from django.conf import settings
 
+from proxy import guard
 from proxy.providers.base import Adapter, ParsedRequest
 from proxy.transport import KeepAliveTransport, Limits, Origin, Timeouts, not_sent, request_head
 
@@ -45,9 +47,9 @@ class Route:
     path: bytes
 
     @classmethod
-    def to(cls, base_url: str) -> "Route":
+    def to(cls, base_url: str, *, guarded: bool = False) -> "Route":
         url = httpx.URL(base_url)
-        return cls(Origin.of(url), url.netloc, url.raw_path.rstrip(b"/"))
+        return cls(Origin.of(url, guarded=guarded), url.netloc, url.raw_path.rstrip(b"/"))
 
     def below(self, target: str) -> "Route":
         return Route(self.origin, self.host, self.path + target.encode())
@@ -69,10 +71,12 @@ class Upstream:
         self._bases: dict[tuple[str, bool], Route] = {}
 
     def route(self, adapter: Adapter, parsed: ParsedRequest, *, sandbox: bool) -> Route:
-        place = (adapter.provider, sandbox)
+        if adapter.endpoint is not None and not sandbox:
+            return _route_to(adapter.endpoint.base_url).below(adapter.target(parsed))
+        place = (adapter.kind or adapter.provider, sandbox)
         if (base := self._bases.get(place)) is None:
-            base = self._bases[place] = Route.to(_base_url(adapter.provider, sandbox=sandbox))
-        return base.below(adapter.target(parsed))
+            base = self._bases[place] = Route.to(_base_url(place[0], sandbox=sandbox))
+        return base.below(adapter.target(parsed) if adapter.endpoint is None else adapter.path)
 
     async def send(self, route: Route, headers: RawHeaders, body: bytes) -> Reply:
         """The reply once its head is there. Raises UpstreamFailed."""
@@ -86,9 +90,14 @@ class Upstream:
 
     async def _send_httpx(self, route: Route, headers: RawHeaders, body: bytes) -> Reply:
         assert self._httpx is not None
-        url = httpx.URL(scheme=route.origin.scheme, host=route.origin.host, port=route.origin.port, raw_path=route.path)
+        origin, host = route.origin, route.origin.host
         timeouts = {"connect": 5.0, "pool": 5.0, "write": 30.0, "read": self._timeouts.first_byte}
-        request = httpx.Request("POST", url, headers=headers, content=body, extensions={"timeout": timeouts})
+        extensions: dict[str, Any] = {"timeout": timeouts}
+        if origin.guarded:
+            host = (await guard.addresses(origin))[0]
+            extensions["sni_hostname"] = origin.host
+        url = httpx.URL(scheme=origin.scheme, host=host, port=origin.port, raw_path=route.path)
+        request = httpx.Request("POST", url, headers=headers, content=body, extensions=extensions)
         response = await self._httpx.handle_async_request(request)
         return _HttpxReply(response)
 
@@ -132,7 +141,15 @@ def failed(error: Exception) -> UpstreamFailed:
 def _base_url(provider: str, *, sandbox: bool) -> str:
     if not sandbox:
         return str(settings.PROVIDER_BASE_URLS[provider])
-    return settings.SANDBOX_URL + "/v1" if provider == "openai" else str(settings.SANDBOX_URL)
+    if provider in ("anthropic", "gemini"):
+        return str(settings.SANDBOX_URL)
+    return f"{settings.SANDBOX_URL}/v1" if provider == "openai" else f"{settings.SANDBOX_URL}/{provider}/v1"
+
+
+@lru_cache(maxsize=4096)
+def _route_to(base_url: str) -> Route:
+    """A tenant's own endpoint: each connection to it is judged."""
+    return Route.to(base_url, guarded=True)
 
 
 class UnreadableReply(Exception):

@@ -8,4 +8,5 @@ urlpatterns = [
     path("v1/models", views.models),
     path("v1beta/models", views.models),
     re_path(r"^v1(?:beta)?(?:/.*)?$", views.metered),
+    re_path(r"^openai/", views.metered),
 ]

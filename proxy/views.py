@@ -31,10 +31,13 @@ async def metered(request: HttpRequest) -> ProxyResponse:
         if adapter is None:
             raise refusals.route_not_metered(request.method or "", request.path)
         call = Call(adapter, secret_of(request), request.header_map, request.body, request.request_id)
-        answer = await forward(call, engine())
+        try:
+            answer = await forward(call, engine())
+        finally:
+            adapter = call.whose or adapter
     except Refusal as refusal:
         answer = _refuse(request, refusal)
-    place = (adapter.provider, adapter.path) if adapter is not None else ("", "")
+    place = (adapter.kind or adapter.provider, adapter.path) if adapter is not None else ("", "")
     metrics.numbers.requests[*place, answer.status // 100] += 1
     return ProxyResponse(answer.status, answer.headers, answer.body)
 
@@ -75,12 +78,12 @@ async def _list_models(request: ProxyRequest) -> Answer:
 
 
 def secret_of(request: ProxyRequest) -> str:
-    """The key that the client sent, in whichever of the four places its SDK puts it; "" where there is none."""
+    """The key that the client sent, in whichever of the five places its SDK puts it; "" where there is none."""
     headers: HeaderMap = request.header_map
     authorization = headers.get("authorization", "")
     if authorization[:7].lower() == "bearer ":
         return authorization[7:].strip()
-    if secret := headers.get("x-api-key") or headers.get("x-goog-api-key", ""):
+    if secret := headers.get("x-api-key") or headers.get("x-goog-api-key") or headers.get("api-key", ""):
         return secret
     # Google's clients may put it into the address; nobody else's do.
     of_google = registry.dialect_for(request.path).name == "google"

@@ -196,13 +196,19 @@ class RetiredSecret(models.Model):
 
 
 class ProviderCredential(models.Model):
-    """A tenant's own key at a provider, encrypted at rest."""
+    """A tenant's own key at a provider, encrypted at rest; for an endpoint of its own also where that is.
+
+    `provider` is an id of `tenants.providers`, or the name that the tenant gave an endpoint of its own.
+    """
 
     id = models.CharField(primary_key=True, max_length=24, default=ids.credential_id, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="provider_credentials")
     provider = models.CharField(max_length=32)
     ciphertext = models.TextField(editable=False)
     last_four = models.CharField(max_length=4, editable=False)
+    base_url = models.CharField(max_length=500, blank=True, help_text="Empty: the operator's address of the provider.")
+    api_version = models.CharField(max_length=32, blank=True, help_text="Of Azure's dated API; empty for the newer.")
+    deployments = models.JSONField(default=dict, blank=True, help_text='Azure: {"deployment": "model"}.')
     created_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     tested_at = models.DateTimeField(null=True, blank=True, editable=False)

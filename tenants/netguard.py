@@ -11,8 +11,9 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -98,23 +99,44 @@ def parse(text: str) -> Url:
     return Url(url.scheme, host, port, url.raw_path.decode())
 
 
-def vet(url: Url) -> None:
+def vet(url: Url, *, private: bool | None = None) -> None:
     """Whether something may be sent there, as its name answers now: early, for the person who types it.
 
-    Raises AddressRefused. A name that cannot be looked up passes: it is judged again at every sending.
+    `private`: whether a private address is allowed; None: as alerts may. Raises AddressRefused. A name that cannot be
+    looked up passes: it is judged again at every sending.
     """
     try:
-        _judged(url, _Clock(2.0))
+        _judged(url, _Clock(2.0), private)
     except NoAnswer:
         return
+
+
+def addresses(url: Url, *, private: bool, seconds: float = SECONDS) -> list[str]:
+    """Where a connection to it may be made, now, at least one. Raises AddressRefused, NoAnswer."""
+    return _judged(url, _Clock(seconds), private)
+
+
+def get(url: Url, headers: Mapping[str, str], *, private: bool, most: int, seconds: float = SECONDS) -> Answer:
+    """Ask for it, once, and read the beginning of the answer, `most` bytes. Raises AddressRefused, NoAnswer."""
+    clock = _Clock(seconds)
+    judged = _judged(url, clock, private)
+    with _no_answer(url, seconds):
+        return _exchange(url, judged, b"", headers, clock, method="GET", most=most)
 
 
 def post(url: Url, body: bytes, headers: Mapping[str, str], *, seconds: float = SECONDS) -> Answer:
     """Send it, once. Raises AddressRefused, NoAnswer; any status is an Answer."""
     clock = _Clock(seconds)
-    addresses = _judged(url, clock)
+    judged = _judged(url, clock)
+    with _no_answer(url, seconds):
+        return _exchange(url, judged, body, headers, clock)
+
+
+@contextmanager
+def _no_answer(url: Url, seconds: float) -> Iterator[None]:
+    """What goes wrong on the way, in words of ours."""
     try:
-        return _exchange(url, addresses, body, headers, clock)
+        yield
     except httpcore.TimeoutException as error:
         raise NoAnswer(f"{url.origin} did not answer within {seconds:g} s.") from error
     except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError) as error:
@@ -155,16 +177,18 @@ def _inside(ip: IPv4Address | IPv6Address) -> list[IPv4Address]:
     return [each for each in found if each is not None]
 
 
-def _judged(url: Url, clock: "_Clock") -> list[str]:
+def _judged(url: Url, clock: "_Clock", private: bool | None = None) -> list[str]:
     """The addresses of a URL, if every one of them is allowed. Raises AddressRefused, NoAnswer."""
-    addresses = _look_up(url, clock)
-    if not settings.ALERTS_ALLOW_PRIVATE_URLS and not all(map(is_allowed, addresses)):
+    found = _look_up(url, clock)
+    of_alerts = private is None
+    if not (settings.ALERTS_ALLOW_PRIVATE_URLS if of_alerts else private) and not all(map(is_allowed, found)):
         # Which address it is stays untold: internal names are not for tenants to look up.
+        who = "Alerts go" if of_alerts else "Requests go"
         raise AddressRefused(
-            f"{url.origin} leads to this machine or into a private network. Alerts go to public addresses only, "
+            f"{url.origin} leads to this machine or into a private network. {who} to public addresses only, "
             "unless the operator allows others."
         )
-    return addresses
+    return found
 
 
 def _look_up(url: Url, clock: "_Clock") -> list[str]:
@@ -254,21 +278,30 @@ class _Pinned(httpcore.NetworkBackend):
         return _Stream(self._sockets.connect_tcp(address, port, timeout=share), self._clock)
 
 
-def _exchange(url: Url, addresses: list[str], body: bytes, headers: Mapping[str, str], clock: _Clock) -> Answer:
+def _exchange(
+    url: Url,
+    addresses: list[str],
+    body: bytes,
+    headers: Mapping[str, str],
+    clock: _Clock,
+    *,
+    method: str = "POST",
+    most: int = MOST_ANSWER_BYTES,
+) -> Answer:
     where = httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target)
     host = url.origin.partition("://")[2]
     sent = {"host": host, "accept-encoding": "identity", "connection": "close", **headers}
     with (
         httpcore.ConnectionPool(ssl_context=_tls(), network_backend=_Pinned(addresses, clock)) as pool,
-        pool.stream("POST", where, headers=list(sent.items()), content=body) as reply,
+        pool.stream(method, where, headers=list(sent.items()), content=body) as reply,
     ):
         received = b""
         for chunk in reply.iter_stream():
             received += chunk
-            if len(received) >= MOST_ANSWER_BYTES:
+            if len(received) >= most:
                 break
         retry_after = next((value for name, value in reply.headers if name.lower() == b"retry-after"), b"")
-        text = received[:MOST_ANSWER_BYTES].decode("utf-8", "replace")
+        text = received[:most].decode("utf-8", "replace")
         return Answer(reply.status, text, retry_after.decode("latin-1"), clock.took_ms)
 
 

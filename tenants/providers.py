@@ -23,8 +23,8 @@ class Auth(StrEnum):
 class Provider:
     """`base_url` in the form that its own SDK takes; empty where each tenant has an address of its own.
 
-    `check_path`: what answers a GET with a good key only, and costs nothing: mostly its list of models. `prices`: its id
-    in the price data. `prefixed`: its models are named `<id>/<model>` here.
+    `check_path`: what answers a GET with a good key only, and costs nothing: mostly its list of models. `prices`: its
+    id in the price data. `prefixed`: its models are named `<id>/<model>` here.
     """
 
     id: str
@@ -71,7 +71,8 @@ CUSTOM = "custom"
 REFUSED = {
     "bedrock": "Amazon Bedrock signs each request and streams in a binary format, which is not spoken here. Its "
     "OpenAI-compatible endpoint with a Bedrock API key works as an endpoint of your own.",
-    "vertex": "Vertex AI takes tokens that last an hour, which are not made here. Gemini models work with a Gemini key.",
+    "vertex": "Vertex AI takes tokens that last an hour, which are not made here. Gemini models work with a Gemini "
+    "key.",
 }
 """Names that people will try, and why not."""
 

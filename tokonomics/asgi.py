@@ -25,7 +25,7 @@ protocol = protocol_for(metered)
 async def application(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "http":
         path = scope["path"]
-        if path.startswith(("/v1/", "/v1beta/")) or path in ("/v1", "/v1beta"):
+        if path.startswith(("/v1/", "/v1beta/", "/openai/")) or path in ("/v1", "/v1beta"):
             await metered(scope, receive, send)
         else:
             await pages(scope, receive, send)

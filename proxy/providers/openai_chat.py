@@ -54,7 +54,7 @@ class OpenAIChat(OpenAIAdapter):
             stream=stream,
             payload=payload,
             input_tokens=content.tokens(self.tokenizer) + fields.allowed_tokens(payload, allowed_fields, KNOWN),
-            output_limit=_client_limit(payload),
+            output_limit=client_limit(payload),
             choices=fields.whole_number(payload.get("n"), "n", 1, 128) or 1,
             end_user=openai_common.end_user(payload),
             service_tier=openai_common.service_tier(payload, _TIERS),
@@ -81,7 +81,7 @@ class OpenAIChat(OpenAIAdapter):
         return OpenAIMeter(parsed)
 
 
-def _client_limit(payload: dict[str, Any]) -> int | None:
+def client_limit(payload: dict[str, Any]) -> int | None:
     """Both names given: the larger counts, as the provider might take either."""
     old = fields.whole_number(payload.get("max_tokens"), "max_tokens", 1, fields.MOST_TOKENS)
     new = fields.whole_number(payload.get("max_completion_tokens"), "max_completion_tokens", 1, fields.MOST_TOKENS)

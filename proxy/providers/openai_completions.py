@@ -31,7 +31,7 @@ class OpenAICompletions(OpenAIAdapter):
         payload = decode(body).payload
         fields.check_known(payload, KNOWN, {}, allowed_fields)
         prompt = payload.get("prompt")
-        prompts = _NO_PROMPT if prompt is None else openai_prompts.read(prompt, "prompt")
+        prompts = _NO_PROMPT if prompt is None else openai_prompts.read(prompt, "prompt", self.tokenizer)
         suffix = text_bound([fields.optional_text(payload.get("suffix"), "suffix")], self.tokenizer)
         tried = [fields.whole_number(payload.get(name), name, 1, _MOST_CHOICES) or 1 for name in ("n", "best_of")]
         limit = fields.whole_number(payload.get("max_tokens"), "max_tokens", 0, fields.MOST_TOKENS)

@@ -27,14 +27,15 @@ _TOOL = frozenset({"type", "function", "custom"})
 _BESIDE_CONTENT = ("name", "refusal", "tool_calls", "tool_call_id", "function_call", "annotations")
 
 
-def read(payload: dict[str, Any], allowed: Set[str]) -> Content:
-    """Everything in the payload that reaches the model as input."""
+def read(payload: dict[str, Any], allowed: Set[str], more: Set[str] = frozenset()) -> Content:
+    """Everything in the payload that reaches the model as input. `more`: what messages may hold beside OpenAI's."""
+    in_messages = allowed | more if more else allowed
     content = Content()
     messages = payload.get("messages")
     if type(messages) is not list or not messages:
         fields.refuse("messages", "`messages` must be a list with at least one message.")
     for message in messages:
-        _read_message(message, content, allowed)
+        _read_message(message, content, allowed, in_messages)
     if payload.get("tools") is not None:
         _read_tools(payload["tools"], content, allowed)
     for name in ("functions", "response_format", "tool_choice", "function_call"):
@@ -45,7 +46,7 @@ def read(payload: dict[str, Any], allowed: Set[str]) -> Content:
     return content
 
 
-def _read_message(message: Any, content: Content, allowed: Set[str]) -> None:
+def _read_message(message: Any, content: Content, allowed: Set[str], in_messages: Set[str]) -> None:
     index = content.messages
     content.messages += 1
     if type(message) is not dict:
@@ -62,8 +63,8 @@ def _read_message(message: Any, content: Content, allowed: Set[str]) -> None:
         fields.refuse(f"messages[{index}].content", "A message's content must be a string or a list of parts.")
     if type(message.get("role")) is not str:
         fields.refuse(f"messages[{index}].role", "Each message needs a role.")
-    fields.check_keys(message, _MESSAGE, f"messages[{index}]", allowed)
-    _read_beside_content(message, content, index, allowed)
+    fields.check_keys(message, _MESSAGE, f"messages[{index}]", in_messages)
+    _read_beside_content(message, content, index, in_messages)
 
 
 def _read_beside_content(message: dict[str, Any], content: Content, index: int, allowed: Set[str]) -> None:

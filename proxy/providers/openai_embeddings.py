@@ -26,7 +26,7 @@ class OpenAIEmbeddings(OpenAIAdapter):
     def parse(self, body: bytes, headers: HeaderMap, allowed_fields: Set[str]) -> ParsedRequest:
         payload = decode(body).payload
         fields.check_known(payload, KNOWN, {}, allowed_fields)
-        prompts = openai_prompts.read(payload.get("input"), "input")
+        prompts = openai_prompts.read(payload.get("input"), "input", self.tokenizer)
         return ParsedRequest(
             model=fields.model_name(payload),
             stream=False,

@@ -68,8 +68,8 @@ class OpenAIMeter:
 
     def feed_body(self, body: bytes) -> None:
         try:
-            reply = orjson.loads(body)
-        except orjson.JSONDecodeError:
+            reply = self._loads(body)
+        except ValueError:
             return  # `usage` says that there was none
         if type(reply) is dict:
             self.complete = True
@@ -78,8 +78,20 @@ class OpenAIMeter:
     def usage(self) -> Usage:
         if self._usage is None or self._blind or not (self._last or self.complete):
             raise UsageUnknown("the reply named no final usage")
+        return self._read(self._usage)
+
+    # What another provider of the same format may tell otherwise (proxy.providers.compatible).
+
+    def _loads(self, data: bytes) -> Any:
+        """Raises ValueError."""
+        return orjson.loads(data)
+
+    def _find(self, reply: dict[str, Any]) -> Any:
+        return reply.get("usage")
+
+    def _read(self, usage: dict[str, Any]) -> Usage:
         tier = self._tier if type(self._tier) is str else self._request.service_tier
-        return read_usage(self._usage, tier, self._request.retention)
+        return read_usage(usage, tier, self._request.retention)
 
     def _pass_on(self, events: list[Event], data: bytes) -> bytes:
         """`data` itself wherever all of it, and nothing else, goes on."""
@@ -108,8 +120,8 @@ class OpenAIMeter:
         if _IN_USAGE not in event.raw:
             return False
         try:
-            chunk = orjson.loads(event.data)
-        except orjson.JSONDecodeError:
+            chunk = self._loads(event.data)
+        except ValueError:
             return False
         if type(chunk) is not dict or not self._note_usage(chunk):
             return False
@@ -118,7 +130,7 @@ class OpenAIMeter:
         return alone
 
     def _note_usage(self, reply: dict[str, Any]) -> bool:
-        usage = reply.get("usage")
+        usage = self._find(reply)
         if type(usage) is not dict:
             return False
         self._usage, self._tier = usage, reply.get("service_tier")

@@ -18,20 +18,21 @@ class Prompts:
     longest: int
 
 
-def read(value: Any, where: str) -> Prompts:
-    """Raises RequestRefused unless it is one of the four forms, with at least one prompt in it."""
+def read(value: Any, where: str, tokenizer: str = "byte_bpe") -> Prompts:
+    """Raises RequestRefused unless it is one of the four forms, with at least one prompt in it. `tokenizer` as in
+    `text_bound`."""
     if type(value) is str or _are_tokens(value):
         value = [value]
     if type(value) is not list or not 0 < len(value) <= _MOST:
         fields.refuse(where, f"`{where}` must be a string, a list of up to {_MOST:,} of them, or the same in tokens.")
-    sizes = [_tokens(prompt, f"{where}[{index}]") for index, prompt in enumerate(value)]
+    sizes = [_tokens(prompt, f"{where}[{index}]", tokenizer) for index, prompt in enumerate(value)]
     return Prompts(len(sizes), sum(sizes), max(sizes))
 
 
-def _tokens(prompt: Any, where: str) -> int:
+def _tokens(prompt: Any, where: str, tokenizer: str) -> int:
     """With one more for a mark that the provider may set at an end."""
     if type(prompt) is str:
-        return text_bound([prompt], "byte_bpe") + 1
+        return text_bound([prompt], tokenizer) + 1
     if not _are_tokens(prompt):
         fields.refuse(where, "Each prompt must be a string or a list of tokens.")
     return len(prompt) + 1

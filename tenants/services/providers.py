@@ -1,27 +1,53 @@
 """Providers' keys of a tenant: encrypted before they are stored, and never shown again."""
 
-from django.conf import settings
+from collections.abc import Mapping
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
 
-from tenants import crypto, policy
+from tenants import crypto, policy, providers
 from tenants.audit import Actor, record
 from tenants.errors import InvalidValue, NotFound
 from tenants.models import ProviderCredential, Tenant
+from tenants.services import endpoints
+
+MOST_CUSTOM = 50
 
 
-def set_provider_credential(*, tenant: Tenant, provider: str, secret: str, actor: Actor) -> ProviderCredential:
-    """Store or replace it. Raises InvalidValue, EncryptionUnavailable, PolicyUnavailable."""
-    provider, secret = _known(provider), _usable(secret)
+def set_provider_credential(
+    *,
+    tenant: Tenant,
+    provider: str,
+    secret: str,
+    actor: Actor,
+    name: str = "",
+    base_url: str = "",
+    api_version: str = "",
+    deployments: Mapping[str, str] | None = None,
+) -> ProviderCredential:
+    """Store or replace it. `provider` is an id of `tenants.providers`; or `custom`, or an earlier `name`, for an
+    endpoint of the tenant's own, which has a `base_url` and may have no secret. Azure has a `base_url`, an
+    `api_version` (empty for its newer API) and `deployments`, by name the model of each.
+
+    Raises InvalidValue, EncryptionUnavailable, PolicyUnavailable.
+    """
+    place = endpoints.checked(provider, name, base_url, api_version, deployments or {})
+    secret = _usable(secret) if secret.strip() or not providers.is_custom(place.provider) else ""
     ciphertext = crypto.encrypt(secret)
     with policy.within(tenant) as locked:
-        before = ProviderCredential.objects.filter(tenant=locked, provider=provider).first()
+        before = ProviderCredential.objects.filter(tenant=locked, provider=place.provider).first()
+        if before is None and provider == providers.CUSTOM:
+            _room_for_another(locked)
         credential, _ = ProviderCredential.objects.update_or_create(
             tenant=locked,
-            provider=provider,
+            provider=place.provider,
             defaults={
                 "ciphertext": ciphertext,
                 "last_four": secret[-4:] if len(secret) >= 12 else "",  # four of a short one would be too much of it
+                "base_url": place.base_url,
+                "api_version": place.api_version,
+                "deployments": place.deployments,
                 "created_by": actor.user,
                 "created_at": timezone.now(),
                 "tested_at": None,
@@ -29,8 +55,12 @@ def set_provider_credential(*, tenant: Tenant, provider: str, secret: str, actor
                 "test_result": "",
             },
         )
-        change = {"last_four": (before.last_four if before else None, credential.last_four)}
-        record(locked, actor, "provider.set", target_id=credential.pk, target=provider, changes=change)
+        change: dict[str, tuple[Any, Any]] = {"last_four": (before.last_four if before else None, credential.last_four)}
+        for field in ("base_url", "api_version", "deployments"):
+            was, now = getattr(before, field, None) or None, getattr(credential, field) or None
+            if was != now:
+                change[field] = (was, now)
+        record(locked, actor, "provider.set", target_id=credential.pk, target=place.provider, changes=change)
     return credential
 
 
@@ -72,10 +102,9 @@ def reencrypt_credentials() -> int:
     return len(credentials)
 
 
-def _known(provider: str) -> str:
-    if provider not in settings.PROVIDER_BASE_URLS:
-        raise InvalidValue("provider", f"Choose one of {', '.join(sorted(settings.PROVIDER_BASE_URLS))}.")
-    return provider
+def _room_for_another(tenant: Tenant) -> None:
+    if tenant.provider_credentials.exclude(provider__in=providers.BY_ID).count() >= MOST_CUSTOM:
+        raise InvalidValue("provider", f"There are {MOST_CUSTOM} endpoints of your own already. Remove one first.")
 
 
 def _usable(secret: str) -> str:
