@@ -1,7 +1,7 @@
 """Runs unmodified clients through the product: `make clients`, or `python -m benchmarks.clients --help`.
 
-Each is installed into an environment of its own below .cache/clients, pointed at Tokonomics by its own setting and asked
-for every feature that it has; then for one more request once the budget is spent. Everything is on this machine.
+Each is installed into an environment of its own below .cache/clients, pointed at Tokonomics by its own setting and
+asked for every feature that it has; then for one more request once the budget is spent. Everything is on this machine.
 """
 
 import argparse
@@ -25,6 +25,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.clients", description=__doc__.splitlines()[0])
     parser.add_argument("clients", nargs="*", choices=[*BY_NAME, []], help=f"any of {', '.join(BY_NAME)}; all if none")
     parser.add_argument("--install", action="store_true", help="install, and run nothing")
+    parser.add_argument("--wire", type=Path, help="write every request and reply into this folder, to be looked at")
     options = parser.parse_args()
     wanted = [BY_NAME[name] for name in options.clients] or list(CLIENTS)
     missing = _install(wanted)
@@ -33,6 +34,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="tk-clients-") as folder, Product(Path(folder)) as product:
         with Tap(product.base_url) as tap:
             results = [_run(client, missing, product, tap) for client in wanted]
+        if options.wire:
+            tap.write(options.wire)
         whole = product.audit()
     print(f"the ledger and its counters {'agree' if whole else 'DIFFER'}")
     bad = [result for result in results if result.wrong or not all(each.ok for each in result.features.values())]

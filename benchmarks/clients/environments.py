@@ -60,8 +60,8 @@ class Environment:
     def command(self, driver: str) -> list[str]:
         """What starts a driver here: one for Node has to lie beside the packages that it imports."""
         if driver.endswith(".mjs"):
-            for each in ("desk.mjs", driver):
-                shutil.copy(DRIVERS / each, self.folder / each)
+            for each in DRIVERS.glob("*.mjs"):
+                shutil.copy(each, self.folder)
             return ["node", str(self.folder / driver)]
         # The drivers of command-line clients are Python too, whatever the client is.
         python = self.programs / "python" if self.language == "python" else sys.executable

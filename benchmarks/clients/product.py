@@ -19,7 +19,7 @@ from tokonomics.sandbox.router import answer
 PROVIDERS = ["openai=sk-mock-openai", "anthropic=sk-mock-anthropic", "gemini=mock-gemini"]
 REST_SECONDS = 30.0
 # Of the tools of coding agents, ones that do no harm whatever they are called with.
-HARMLESS = ("update_plan", "Read", "read_file")
+HARMLESS = ("get_goal", "Read")
 MODEL_TURN = "output=40; chunk_tokens=4"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clients.catalogue import Client
-from benchmarks.clients.environments import Environment
+from benchmarks.clients.environments import CACHE, Environment
 from benchmarks.clients.product import Product
 from benchmarks.clients.tap import Exchange, Tap
 from tokonomics.console.lifeline import tie_to_me
@@ -76,7 +76,7 @@ class Driver:
         self._process = subprocess.Popen(
             environment.command(client.driver),
             cwd=home,
-            env={**kept, **QUIET, "HOME": str(home), "PATH": path},
+            env={**kept, **QUIET, "HOME": str(home), "PATH": path, **_vocabulary()},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -112,6 +112,12 @@ class Driver:
         self._process.kill()
         self._process.wait(10)
         self._log.close()
+
+
+def _vocabulary() -> dict[str, str]:
+    """Where `tiktoken` finds a vocabulary that it would fetch from the internet: LlamaIndex brings it along."""
+    found = list(CACHE.glob("python-llamaindex/lib/python3*/site-packages/llama_index/core/_static/tiktoken_cache"))
+    return {"TIKTOKEN_CACHE_DIR": str(found[0])} if found else {}
 
 
 def run(client: Client, environment: Environment, product: Product, tap: Tap) -> Result:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -63,6 +64,15 @@ class Tap:
     ) -> None:
         self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(10)
+
+    def write(self, folder: Path) -> None:
+        """One file an exchange."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, each in enumerate(self.exchanges, 1):
+            head = "".join(f"{name}: {value}\n" for name, value in each.headers.items())
+            text = f"{each.method} {each.path}\n{head}\n".encode() + each.sent
+            answer = f"\n\n{each.status}\n".encode() + each.answered
+            (folder / f"{number:04}.txt").write_bytes(text + answer)
 
     async def _serve(self) -> None:
         self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()

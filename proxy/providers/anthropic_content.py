@@ -4,12 +4,15 @@ import re
 from collections.abc import Set
 from typing import Any
 
-from proxy.providers import fields
+from proxy.providers import anthropic_tools, fields
 from proxy.providers.base import Image
 from proxy.providers.content import Content
 from proxy.providers.image_size import base64_image_size
 
 _MESSAGE = frozenset({"role", "content"})
+_SYSTEM_MESSAGE = _MESSAGE | {"output_config", "clear_at"}
+# What a message may ask of the turns after it: how hard the model tries, never beyond the limit of output.
+_TURN = frozenset({"effort"})
 _IMAGE = frozenset({"type", "source", "cache_control", "transformations"})
 _DOCUMENT = frozenset({"type", "source", "cache_control", "citations", "context", "title"})
 _TOOL_RESULT = frozenset({"type", "tool_use_id", "content", "is_error", "cache_control", "toolset_name"})
@@ -32,6 +35,7 @@ _SEALED = frozenset(
 _SENTENCE_END = re.compile(r"[^\w\s]|[\n\r]")
 _SENTENCE_MARK = 16
 _CITATIONS_EXPLAINED = 1_024
+_TURN_EXPLAINED = 256
 _NO_BOUND = "is not one that this gateway can price"
 
 
@@ -46,9 +50,12 @@ def read(payload: dict[str, Any], allowed: Set[str]) -> Content:
         content.messages += 1
         if type(message) is not dict or type(message.get("role")) is not str:
             fields.refuse(where, "Each message must be an object with a role.")
-        fields.check_keys(message, _MESSAGE, where, allowed)
-        _read_blocks(message.get("content"), content, where, allowed)
-        for name in message.keys() - _MESSAGE:
+        known, body = _MESSAGE, message.get("content")
+        if message["role"] == "system":
+            known, body = _SYSTEM_MESSAGE, _read_turn(message, payload.get("tools"), content, where)
+        fields.check_keys(message, known, where, allowed)
+        _read_blocks(body, content, where, allowed)
+        for name in message.keys() - known:
             content.add_json(message[name])
     if payload.get("system") is not None:
         _read_blocks(payload["system"], content, "system", allowed)
@@ -58,6 +65,18 @@ def read(payload: dict[str, Any], allowed: Set[str]) -> Content:
             content.add_json(payload[name])
             content.described += explained
     return content
+
+
+def _read_turn(message: dict[str, Any], tools: Any, content: Content, where: str) -> Any:
+    """What only a system message among the others may have: wishes, and tools from there on. Answers the rest of it."""
+    turn = fields.optional_object(message.get("output_config"), f"{where}.output_config")
+    fields.check_keys(turn, _TURN, f"{where}.output_config", frozenset())
+    body = message.get("content")
+    if turn:
+        content.add_json(turn)
+        content.described += _TURN_EXPLAINED
+        body = [] if body is None else body  # it may have its wish alone
+    return anthropic_tools.without_changes(body, tools, content, where) if type(body) is list else body
 
 
 def _read_blocks(blocks: Any, content: Content, where: str, allowed: Set[str]) -> None:

@@ -18,6 +18,9 @@ _SEARCH, _FETCH = "web_search", "web_fetch"
 _MOST_USES = 1_000
 
 
+_CHANGES = frozenset({"tool_addition", "tool_removal"})
+
+
 class ServerTools(NamedTuple):
     """The most calls of tools that the provider runs: of all, and of those that carry a fee each."""
 
@@ -43,6 +46,32 @@ def read(payload: dict[str, Any], content: Content) -> ServerTools:
     if calls:
         content.fills_window = True
     return ServerTools(calls, searches)
+
+
+def without_changes(blocks: list[Any], tools: Any, content: Content, where: str) -> list[Any]:
+    """Adds the blocks that offer a tool from here on, or withdraw one; answers the others. A tool that is offered in
+    the middle may be described to the model there once more.
+    """
+    rest = []
+    for block in blocks:
+        if type(block) is not dict or block.get("type") not in _CHANGES:
+            rest.append(block)
+            continue
+        named = fields.optional_object(block.get("tool"), f"{where}.tool")
+        if named.get("type") != "tool_reference":
+            fields.unbounded(where, "A tool that is offered in the middle has to be one of `tools`, by its name.")
+        content.add_json(block)
+        offered = _tool_named(named.get("name"), tools) if block["type"] == "tool_addition" else None
+        if offered is not None:
+            content.tools += 1
+            content.add_json(offered)
+    return rest
+
+
+def _tool_named(name: Any, tools: Any) -> dict[str, Any] | None:
+    """None: the provider knows no such tool either."""
+    listed = tools if type(tools) is list else []
+    return next((tool for tool in listed if type(tool) is dict and tool.get("name") == name), None)
 
 
 def _family(tool: dict[str, Any], index: int) -> str:

@@ -18,6 +18,7 @@ KNOWN = frozenset(
         "temperature", "top_p", "top_logprobs", "tools", "tool_choice", "parallel_tool_calls", "text", "reasoning",
         "previous_response_id", "store", "include", "truncation", "metadata", "service_tier", "user",
         "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "background",
+        "client_metadata",
     }
 )  # fmt: skip
 NEVER = {
@@ -45,6 +46,7 @@ class OpenAIResponses(OpenAIAdapter):
         model = fields.model_name(payload)
         openai_common.refuse_own_searches(model)
         _check_options(payload)
+        payload = openai_responses_tools.with_call_limit(payload)
         content = openai_responses_input.read(payload, allowed_fields)
         hosted = openai_responses_tools.read(payload, content, allowed_fields)
         limit = payload.get("max_output_tokens")
@@ -61,6 +63,7 @@ class OpenAIResponses(OpenAIAdapter):
             images=tuple(content.images),
             audio=content.audio,
             fills_window=content.fills_window,
+            kept=payload.get("store") is not False,
             continues=fields.optional_text(payload.get("previous_response_id"), "previous_response_id"),
             model_calls=hosted.calls + 1,
             web_searches=hosted.searches,

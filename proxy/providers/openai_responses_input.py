@@ -54,7 +54,7 @@ def read(payload: dict[str, Any], allowed: Set[str]) -> Content:
         fields.refuse("input", "`input` must be a string or a list of items.")
     content.texts.append(fields.optional_text(payload.get("instructions"), "instructions"))
     content.messages += 1
-    for name in ("text", "tool_choice"):
+    for name in ("text", "tool_choice", "client_metadata"):
         if payload.get(name) is not None:
             content.add_json(payload[name])
     return content

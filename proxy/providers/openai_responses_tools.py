@@ -34,6 +34,8 @@ _REFUSED = {
     "web_search_preview_2025_03_11": "its fee differs by model and is not in the price list; use `web_search`",
 }
 _MOST_CALLS = 1_000
+# Written into requests that may search and name no limit, as the limit of output is: each call may fill the window.
+_USUAL_CALLS = 1
 
 
 class HostedTools(NamedTuple):
@@ -43,12 +45,20 @@ class HostedTools(NamedTuple):
     searches: int
 
 
+def with_call_limit(payload: dict[str, Any]) -> dict[str, Any]:
+    """The payload with a limit of calls where the provider may run a tool and the client has named none."""
+    tools = payload.get("tools")
+    if payload.get("max_tool_calls") is not None or type(tools) is not list or not any(map(_is_search, tools)):
+        return payload
+    return {**payload, "max_tool_calls": _USUAL_CALLS}
+
+
 def read(payload: dict[str, Any], content: Content, allowed: Set[str]) -> HostedTools:
     """Adds the definitions to `content`; refuses tools that the provider may run without a limit."""
     searching = False
     if payload.get("tools") is not None:
         for index, tool in enumerate(fields.object_list(payload["tools"], "tools")):
-            if str(tool.get("type")) in _SEARCHES:
+            if _is_search(tool):
                 searching = True
             else:
                 read_client_tool(tool, content, f"tools[{index}]", allowed)
@@ -78,6 +88,10 @@ def read_client_tool(tool: dict[str, Any], content: Content, where: str, allowed
         _check_leaf(tool, where, allowed)
     content.tools += 1
     content.add_json(tool)
+
+
+def _is_search(tool: Any) -> bool:
+    return type(tool) is dict and str(tool.get("type")) in _SEARCHES
 
 
 def _check_leaf(tool: dict[str, Any], where: str, allowed: Set[str]) -> None:

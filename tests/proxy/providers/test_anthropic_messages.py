@@ -73,6 +73,11 @@ def test_betas_that_lift_a_published_limit_are_left_out_and_the_rest_goes_out():
         {"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": "x"}, "Source": {}}]},
         {"role": "user", "content": [{"type": "document", "source": {"type": "elsewhere"}}]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": [{"type": "video"}]}]},
+        {"role": "user", "content": "hi", "output_config": {"effort": "max"}},
+        {"role": "user", "content": [{"type": "tool_addition", "tool": {"type": "tool_reference", "name": "t"}}]},
+        {"role": "system", "content": "hi", "output_config": {"model": "x"}},
+        {"role": "system", "content": [{"type": "tool_addition", "tool": {"type": "tool_definition"}}]},
+        {"role": "system", "content": [{"type": "tool_addition", "tool": {"type": "mcp_toolset_reference"}}]},
     ],
 )
 def test_unknown_names_and_kinds_inside_messages_are_refused(message):
@@ -154,6 +159,24 @@ def test_text_is_bounded_by_its_bytes_wherever_it_stands():
         {"output_config": {"format": {"type": "json_schema", "schema": {"description": long}}}},
     ):
         assert anthropic(**fields).input_tokens >= plain + 2000
+
+
+def test_a_wish_for_the_turns_after_it_is_counted_with_its_message():
+    wish = {"role": "system", "output_config": {"effort": "low"}, "clear_at": "never"}
+    without = anthropic(messages=[*MESSAGES, {"role": "system", "content": []}])
+    assert anthropic(messages=[*MESSAGES, wish]).input_tokens >= without.input_tokens + 256
+    assert anthropic(messages=[*MESSAGES, {**wish, "content": "Be brief."}]).input_tokens > without.input_tokens + 265
+
+
+def test_a_tool_that_is_offered_in_the_middle_is_described_once_more():
+    tool = {"name": "weather", "description": "x" * 5000, "input_schema": {"type": "object"}}
+
+    def changed(kind, name="weather"):
+        block = {"type": kind, "tool": {"type": "tool_reference", "name": name}}
+        return anthropic(tools=[tool], messages=[*MESSAGES, {"role": "system", "content": [block]}]).input_tokens
+
+    assert changed("tool_addition") > changed("tool_removal") + 5000
+    assert changed("tool_addition", "another") < changed("tool_removal") + 100
 
 
 def test_text_that_normalises_to_more_is_bounded_by_the_longer_form():

@@ -162,9 +162,20 @@ def test_tools_that_the_client_runs_cost_their_definition(tool):
     assert (parsed.model_calls, parsed.web_searches, parsed.fills_window) == (1, 0, False)
 
 
-def test_web_search_is_bounded_by_its_calls_and_refused_without_a_limit():
-    refused = refusal(responses, tools=[SEARCH])
-    assert (refused.code, refused.param) == ("unbounded_request", "max_tool_calls")
+def test_a_search_without_a_limit_of_calls_gets_one_which_is_sent_and_priced():
+    parsed = responses(tools=[FUNCTION, SEARCH])
+    assert (parsed.model_calls, parsed.web_searches, parsed.fills_window) == (2, 1, True)
+    assert rendered(tools=[FUNCTION, SEARCH])["max_tool_calls"] == 1
+    assert "max_tool_calls" not in rendered(tools=[FUNCTION])
+
+
+def test_what_a_client_says_of_itself_passes_and_is_held_as_text():
+    told = {"turn_id": "t", "x-codex-turn-metadata": "x" * 1000}
+    assert rendered(client_metadata=told)["client_metadata"] == told
+    assert responses(client_metadata=told).input_tokens >= responses().input_tokens + 1000
+
+
+def test_web_search_is_bounded_by_its_calls():
     parsed = responses(tools=[SEARCH], max_tool_calls=2)
     assert (parsed.model_calls, parsed.web_searches, parsed.fills_window) == (3, 2, True)
     assert most_input_tokens(parsed, MODEL) == 3 * MODEL.context_window
