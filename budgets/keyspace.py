@@ -35,6 +35,11 @@ def recent_refusals(tenant_id: str) -> str:
     return f"refusals:{{{tenant_id}}}"
 
 
+def kept_reply(tenant_id: str, mode: str, reply_id: str) -> str:
+    """Text: all tokens of a reply that the provider keeps, a colon, its model; `proxy.kept` writes and reads it."""
+    return f"kept:{{{tenant_id}}}:{mode}:{reply_id}"
+
+
 def tenant_counter(tenant_id: str, mode: str, suffix: str) -> str:
     """Hash: spent, held, refused (the cap that refused last). The tenant's month; test keys count apart."""
     return f"budget:{{{tenant_id}}}:{suffix}" if mode == "live" else f"budget:{{{tenant_id}}}:{mode}:{suffix}"

@@ -20,7 +20,7 @@ def fit_of(error: CapExceeded, caller: KeyPolicy, parsed: ParsedRequest, model: 
     floor = caller.least_output_limit
     worthwhile = max(1, min(floor, parsed.output_limit)) if parsed.output_limit is not None else floor
     tokens = plan.quote.fits_output_tokens(left) if left > 0 else 0
-    useful = tokens >= worthwhile or _smallest(model, floor) <= left
+    useful = tokens >= worthwhile or (left > 0 and _smallest(model, floor) <= left)
     return Fit(plan.ask.least, tokens if tokens >= worthwhile else 0, useful)
 
 

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 NOT_SENT = orjson.dumps({"status": "not_sent"})
 
 
-def _nobody(_: object) -> None:
+def _nobody(*_: object) -> None:
     """Who would hear of it does not exist."""
 
 
@@ -29,7 +29,7 @@ class Settlement:
     """One request's way to exactly one row. Whatever calls come first decide; later ones change nothing.
 
     `estimated`: the hold is a guess; this is the bound, nanodollars. `freed` is told whose money is free again, `learn`
-    what a reply of known usage cost.
+    what a reply of known usage cost, `keep` its meter and that usage.
     """
 
     reservation: Reservation
@@ -38,6 +38,7 @@ class Settlement:
     estimated: int | None = None
     freed: Callable[[str], None] = _nobody
     learn: Callable[[int], None] = _nobody
+    keep: Callable[[Meter, Usage], None] = _nobody
     started: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     told: dict[str, object] = field(default_factory=dict)
     first_byte_ms: int | None = None
@@ -61,6 +62,7 @@ class Settlement:
             return
         self.learn(cost)
         self._settle("settled", cost, http_status, (*flags, *self._breach(cost)), usage)
+        self.keep(meter, usage)
 
     def _timed(self, usage: Usage) -> Usage:
         """With the hours that it was made in, where they decide about the price."""

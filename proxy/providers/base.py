@@ -76,6 +76,8 @@ class ParsedRequest:
     model whose window nobody published cannot be bounded."""
     continues: str = ""
     """The reply that it goes on from, which the provider kept: its length is not in the request."""
+    kept: bool = False
+    """Whether the provider keeps its reply, so that another request may go on from it."""
     model_calls: int = 1
     """How often the provider may run the model for it: the most calls of tools that it runs itself, plus one."""
     web_searches: int = 0

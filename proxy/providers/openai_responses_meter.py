@@ -57,6 +57,12 @@ class OpenAIResponsesMeter:
             raise UsageUnknown("the reply did not come to its end")
         return read_usage(self._response, self._request)
 
+    @property
+    def reply_id(self) -> str:
+        """By which another request may go on from it."""
+        given = self._response.get("id") if self._response is not None else None
+        return given if type(given) is str else ""
+
     def _note(self, event: Event) -> None:
         if not _may_end(event.raw):
             return

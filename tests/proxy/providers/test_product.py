@@ -123,6 +123,27 @@ def test_a_response_that_goes_on_holds_a_window_until_it_is_settled(
     assert row.held == 400_000 * 250 + 50 * 2_000
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_response_that_goes_on_from_one_that_we_passed_holds_its_tokens_and_no_window(
+    stack: ProductStack, company: Company, gpt: openai.OpenAI, streamed: bool
+) -> None:
+    play(stack, "output=20")
+    if streamed:
+        with gpt.responses.stream(model="gpt-5-mini", input="Name some plants.") as stream:
+            first = stream.get_final_response()
+    else:
+        first = gpt.responses.create(model="gpt-5-mini", input="Name some plants.")
+    assert first.usage is not None
+    asked = {"input": "Go on.", "previous_response_id": first.id, "max_output_tokens": 50}
+    gpt.responses.create(model="gpt-5-mini", **asked)  # type: ignore[call-overload]
+    fresh = gpt.responses.create(model="gpt-5-mini", input="Go on.", max_output_tokens=50)
+    gpt.responses.create(model="gpt-4.1", **asked)  # type: ignore[call-overload]
+    held = [row.held for row in company.rows(4)]
+    # From the reply; from nothing; by another model, which cuts the same text into other tokens.
+    assert held[1] == held[2] + first.usage.total_tokens * 250
+    assert held[3] == 1_047_576 * 2_000 + 50 * 8_000
+
+
 def test_a_response_cut_off_by_its_limit_says_so(stack: ProductStack, company: Company, gpt: openai.OpenAI) -> None:
     play(stack, "output=400")
     stream = gpt.responses.create(model="gpt-5-mini", input="Name plants.", max_output_tokens=16, stream=True)
