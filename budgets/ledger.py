@@ -15,6 +15,7 @@ import orjson
 from budgets import keyspace, scripts
 from budgets.lanes import DEADLINE, ScriptError
 from budgets.reach import AnyLane
+from budgets.values import value
 from budgets.windows import Window, Windows, windows_at
 from tenants.ids import new_id
 from tenants.store import StoreUnavailable
@@ -83,7 +84,7 @@ class CapExceeded(LedgerError):
         self.counter, self.spent, self.held, self.cap, self.held_only = counter, spent, held, cap, held_only
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Request:
     """What a reservation is for: static facts that go into the journal with whatever becomes of it."""
 

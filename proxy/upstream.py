@@ -1,13 +1,13 @@
 """Sends one request to a provider and opens its reply: the only network I/O toward providers."""
 
 import zlib
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
 
 import httpx
 from django.conf import settings
 
+from budgets.values import value
 from proxy import guard
 from proxy.providers.base import Adapter, ParsedRequest
 from proxy.transport import KeepAliveTransport, Limits, Origin, Timeouts, not_sent, request_head
@@ -38,7 +38,7 @@ class Reply(Protocol):
     async def aclose(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Route:
     """Where a provider is reached, or one wire format of it: `path` is empty for a bare host."""
 

@@ -7,12 +7,12 @@ that lets a hold cover its request.
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from budgets.money import ceil_div
 from budgets.pricing.cost import cost
 from budgets.pricing.rates import TOKENS_PER_RATE, Model, Retention, in_region
 from budgets.pricing.usage import Usage
+from budgets.values import value
 
 # What a provider's template adds around the text of a request, in tokens, with room to spare: OpenAI's chat format adds
 # 3 or 4 a message and 3 a reply; role names, tool call ids and separators stay below the rest.
@@ -27,7 +27,7 @@ TOOLS_TOKENS = 1024
 _WINDOW_ENFORCED = frozenset({"openai", "anthropic"})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Line:
     """The most that a request can cost on one price list, as a line over its output limit: nanodollars x 1,000,000."""
 
@@ -45,7 +45,7 @@ class _Line:
         return min(ceiling, room // self.per_output_token) if self.per_output_token else ceiling
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Quote:
     """What to ask the ledger for. `least` and `most` in nanodollars; `*_output` are tokens per choice.
 
@@ -140,7 +140,7 @@ def quote(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _OutputLimits:
     """Output tokens per choice: the fewest that are still useful, and the most that can be billed."""
 

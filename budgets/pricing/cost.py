@@ -1,11 +1,11 @@
 """What a reply cost: its usage at the model's rates, exact, rounded up once to a nanodollar."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from budgets.money import ceil_div
 from budgets.pricing.rates import TOKENS_PER_RATE, Model, NotPriceable, PriceLadder, Rates, in_region
 from budgets.pricing.usage import Usage
+from budgets.values import value
 
 # A kind of token: its name, which is also its rate's, and the count in Usage that it is charged for.
 TOKEN_KINDS = (
@@ -24,7 +24,7 @@ TOKEN_KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Line:
     """One line of a bill: `count` tokens (or calls) at `rate`; `numerator` is exact, in nanodollars x 1,000,000.
 

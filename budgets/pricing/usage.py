@@ -1,9 +1,11 @@
 """What a reply used, by kind of token, as the provider reported it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
+
+from budgets.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Usage:
     """Tokens of one reply, disjoint by price: no token is counted in two fields.
 

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from budgets.pricing.rates import Model, Purpose, Retention
 from budgets.pricing.usage import Usage
+from budgets.values import value
 from proxy.sse import Event
 
 HeaderMap = Mapping[str, str]
@@ -29,7 +30,7 @@ class RequestRefused(Exception):
         self.code, self.message, self.status, self.param = code, message, status, param
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Image:
     """One image of a request; None where its size is not known. `detail` as OpenAI's field has it.
 
@@ -42,7 +43,7 @@ class Image:
     detail: str = "auto"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ParsedRequest:
     """One request as its adapter understood it."""
 
