@@ -134,12 +134,17 @@ def _touched_by(key: ApiKey, windows: Windows) -> list[Place]:
 
 def from_redis(tenant_id: str, places: Sequence[Place]) -> list[tuple[int, int | None, bool]] | None:
     """(spent, held, refused) of each place, all at one moment; None where Redis cannot say. For `look` and its like."""
+    return counters_at(tenant_id, [place.key(tenant_id) for place in places])
+
+
+def counters_at(tenant_id: str, keys: Sequence[str]) -> list[tuple[int, int | None, bool]] | None:
+    """The same by the counters' own names."""
     try:
-        reply = _ask(tenant_id, places)
+        reply = _ask(tenant_id, keys)
         if reply[0] == b"COLD":
             # As the tenant's next request would: after a restart of Redis its counters are built before they are read.
             recovery.rebuild(tenant_id)
-            reply = _ask(tenant_id, places)
+            reply = _ask(tenant_id, keys)
     except store.StoreUnavailable as error:
         log.warning("the spend of %s is shown as the database last knew it: %s", tenant_id, error)
         return None
@@ -148,8 +153,8 @@ def from_redis(tenant_id: str, places: Sequence[Place]) -> list[tuple[int, int |
     return [(int(spent), int(held), refused != b"") for spent, held, refused in reply[1]]
 
 
-def _ask(tenant_id: str, places: Sequence[Place]) -> Any:
-    return store.run(LOOK, [keyspace.policy(tenant_id), *(place.key(tenant_id) for place in places)], [])
+def _ask(tenant_id: str, keys: Sequence[str]) -> Any:
+    return store.run(LOOK, [keyspace.policy(tenant_id), *keys], [])
 
 
 def _from_database(tenant_id: str, places: Sequence[Place]) -> list[int]:

@@ -188,6 +188,18 @@ def _endpoint(credential: ProviderCredential) -> Endpoint:
     return Endpoint(credential.provider, credential.base_url, credential.api_version, deployments)
 
 
+def refuse_unusable(found: KeyPolicy, now: float) -> None:
+    """Raises Refusal for a key that may send nothing at all. `now`: epoch seconds."""
+    if found.suspended:
+        raise refusals.key_refused("tenant_suspended", "This account is suspended. Contact the operator.")
+    if found.revoked:
+        raise refusals.key_refused("api_key_revoked", "This API key was revoked. Use another one.")
+    if found.paused:
+        raise refusals.key_refused("api_key_paused", "This API key is paused. Ask whoever manages it to resume it.")
+    if found.expires_at is not None and now >= found.expires_at:
+        raise refusals.key_refused("api_key_expired", "This API key has expired. Use another one.")
+
+
 class Policies:
     """The bounded cache of key policies; look-ups of one key are made once at a time."""
 
@@ -233,14 +245,7 @@ class Admission:
         found = await self.policies.find(secret)
         if found is None:
             raise refusals.invalid_api_key()
-        if found.suspended:
-            raise refusals.key_refused("tenant_suspended", "This account is suspended. Contact the operator.")
-        if found.revoked:
-            raise refusals.key_refused("api_key_revoked", "This API key was revoked. Use another one.")
-        if found.paused:
-            raise refusals.key_refused("api_key_paused", "This API key is paused. Ask whoever manages it to resume it.")
-        if found.expires_at is not None and self._ledger.lane.now() >= found.expires_at:
-            raise refusals.key_refused("api_key_expired", "This API key has expired. Use another one.")
+        refuse_unusable(found, self._ledger.lane.now())
         return found
 
     async def confirm(self, secret: str) -> None:

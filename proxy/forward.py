@@ -2,23 +2,19 @@
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import httpx
 from django.conf import settings
 from django.db import DatabaseError
 
-from budgets.end_users import end_user_hash
 from budgets.ledger import CapExceeded, LedgerUnavailable, Request, Reservation
 from budgets.money import format_usd
-from budgets.pricing import catalogue
 from budgets.pricing.bound import Quote
 from budgets.pricing.rates import Model
 from proxy import metrics, refusals, upstream
 from proxy.admission import KeyPolicy, PolicyChanged
-from proxy.end_user import named
 from proxy.engine import Engine
 from proxy.extending import Extender
 from proxy.fitting import fit_of
@@ -26,30 +22,15 @@ from proxy.holding import Basis, Plan, plan_of
 from proxy.partial_holds import Steps
 from proxy.partial_stream import PartialStream
 from proxy.providers import headers as allowed
-from proxy.providers import registry
-from proxy.providers.base import Adapter, HeaderMap, ParsedRequest, RequestRefused
-from proxy.providers.bounds import quote_of
+from proxy.providers.base import ParsedRequest
+from proxy.quoting import Call, end_user_of, parse, placed, price, provider_secret, told_prices
 from proxy.refusals import Fit, Refusal
 from proxy.settlement import Settlement
 from proxy.stream import MeteredStream
 from proxy.upstream import Decoder, RawHeaders, Reply, UnreadableReply, UpstreamFailed
-from tenants.errors import EncryptionUnavailable
 
 MOST_REPLY_BYTES = 64 * 1024 * 1024
 POLICY_ATTEMPTS = 5
-
-
-@dataclass(slots=True)
-class Call:
-    """What the client sent. `secret`: its API key, "" where there is none. `whose`: the adapter that its model's name
-    led to, beside the one of its path."""
-
-    adapter: Adapter
-    secret: str
-    headers: HeaderMap
-    body: bytes
-    request_id: str
-    whose: Adapter | None = None
 
 
 @dataclass(slots=True)
@@ -76,22 +57,25 @@ async def forward(call: Call, engine: Engine) -> Answer:
 async def _forward(call: Call, engine: Engine) -> Answer:
     try:
         caller = await engine.admission.caller(call.secret)
-        call = _placed(call, caller)
-        parsed = await asyncio.to_thread(_parse, call, caller) if call.adapter.large else _parse(call, caller)
-        end_user = _end_user(call, caller, parsed)
-        secret = _provider_secret(call.adapter, caller)
-        priced = None if call.adapter.free else _price(call.adapter, caller, parsed)
-        if priced is not None:
-            parsed = _priced(call.adapter, parsed, priced[0])
+        call = placed(call, caller)
+        parsed = await asyncio.to_thread(parse, call, caller) if call.adapter.large else parse(call, caller)
+        end_user = end_user_of(call, caller, parsed)
+        secret = provider_secret(call.adapter, caller)
+        kept = await engine.kept.find((caller.tenant_id, caller.mode), parsed.continues) if parsed.continues else None
+        found = None if call.adapter.free else price(call.adapter, caller, parsed, kept)
+        if found is not None:
+            parsed = told_prices(call.adapter, parsed, found[0])
     except Refusal:
         await engine.admission.confirm(call.secret)  # it must stand by the newest policy too
         raise
-    if priced is None:
+    if found is None:
         return await _pass_free(call, caller, parsed, secret, engine)
-    model, quote = priced
+    model, quote = found
     plan = plan_of(call.adapter, caller, parsed, call.headers, model, quote, engine.estimates)
     reservation = await _reserve(call, caller, parsed, end_user, model, plan, engine)
     settlement = _settlement(reservation, model, plan, engine)
+    if parsed.kept:
+        settlement.keep = partial(engine.kept.note, (caller.tenant_id, caller.mode), model)
     output_limit = plan.output_limit(reservation.held)
     settlement.told = _told(call, parsed, quote, output_limit)
     try:
@@ -112,79 +96,7 @@ async def _forward(call: Call, engine: Engine) -> Answer:
         raise
 
 
-# --- before the hold -------------------------------------------------------------------------------------------------
-
-
-def _placed(call: Call, caller: KeyPolicy) -> Call:
-    """The same at the provider that its model's name leads to."""
-    try:
-        adapter = registry.named(call.adapter, call.body, caller.endpoints)
-    except RequestRefused as error:
-        raise refusals.refused(error) from error
-    if adapter is call.adapter:
-        return call
-    call.whose = adapter
-    return replace(call, adapter=adapter)
-
-
-def _parse(call: Call, caller: KeyPolicy) -> ParsedRequest:
-    try:
-        parsed = call.adapter.parse(call.body, call.headers, caller.allowed_fields)
-    except RequestRefused as error:
-        raise refusals.refused(error) from error
-    if caller.allowed_models and parsed.model not in caller.allowed_models:
-        raise refusals.key_refused("model_not_allowed", f"This API key may not use the model {parsed.model!r}.")
-    return parsed
-
-
-def _price(adapter: Adapter, caller: KeyPolicy, parsed: ParsedRequest) -> tuple[Model, Quote]:
-    """The model's prices, and the most that this request can cost. No price, no forward."""
-    find = catalogue.find if caller.prices is None else caller.prices.find
-    model = find(adapter.provider, adapter.price_name(parsed), datetime.now(UTC).date(), purpose=adapter.purpose)
-    if model is None:
-        message = (
-            f"The model {parsed.model!r} has no price here, so what it costs cannot be bounded. "
-            "Use a model from GET /v1/models, or give this one a price of your own, under Prices."
-        )
-        raise refusals.bad_request("model_not_priced", message, "model")
-    try:
-        limits = {"default_limit": caller.default_output_limit, "floor": caller.least_output_limit}
-        return model, quote_of(parsed, model, **limits)
-    except RequestRefused as error:
-        raise refusals.refused(error) from error
-
-
-def _priced(adapter: Adapter, parsed: ParsedRequest, model: Model) -> ParsedRequest:
-    """The same, with the prices that must not be exceeded in it, where a provider can be told."""
-    try:
-        return adapter.priced(parsed, model)
-    except RequestRefused as error:
-        raise refusals.refused(error) from error
-
-
-def _provider_secret(adapter: Adapter, caller: KeyPolicy) -> str:
-    if caller.mode == "test":
-        return "sandbox"
-    if ("tenant", "month") not in caller.caps:
-        raise refusals.bad_request(
-            "budget_not_set", "Set a monthly budget first, under Settings. Test keys work without one."
-        )
-    try:
-        secret = caller.secret(adapter.provider)
-    except EncryptionUnavailable as error:
-        raise refusals.unavailable("provider_not_configured", str(error), 503) from error
-    if secret is None:
-        message = f"No key for {adapter.provider} is stored. Add one under Providers, or use a test key (tk_test_...)."
-        raise refusals.bad_request("provider_not_configured", message)
-    return secret
-
-
-def _end_user(call: Call, caller: KeyPolicy, parsed: ParsedRequest) -> str:
-    """Whom it is for, by hash; "" for nobody in particular. What is free counts against nobody."""
-    if call.adapter.free:
-        return ""
-    name = named(call.headers, parsed.end_user, required=caller.requires_end_user)
-    return end_user_hash(caller.tenant_id, name) if name else ""
+# --- the hold ---------------------------------------------------------------------------------------------------------
 
 
 async def _reserve(

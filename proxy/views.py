@@ -13,11 +13,12 @@ from budgets.refusals import Refused
 from proxy import metrics, refusals
 from proxy.admission import PolicyChanged
 from proxy.engine import engine
-from proxy.forward import POLICY_ATTEMPTS, Answer, Call, forward
+from proxy.forward import POLICY_ATTEMPTS, Answer, forward
 from proxy.http import ProxyRequest, ProxyResponse
 from proxy.providers import registry
 from proxy.providers.base import HeaderMap
 from proxy.providers.model_list import ListedModel, model_list
+from proxy.quoting import Call
 from proxy.refusals import Refusal
 
 log = logging.getLogger(__name__)
