@@ -31,7 +31,7 @@ MOST_UNDRAINED = 100_000
 
 @dataclass(slots=True)
 class Ending:
-    """How a hold ended. `cost` None: given back whole."""
+    """How a hold ended. `cost` None: nobody knows whether there was one, and if so it is given back."""
 
     reservation: Reservation
     cost: int | None
@@ -138,8 +138,11 @@ class InFlight:
         self._end(Ending(reservation, cost, usage))
 
     def release(self, reservation: Reservation, usage: bytes) -> None:
-        """Give a hold back. On its way when this returns; kept until Redis confirms it."""
-        self._end(Ending(reservation, None, usage))
+        """Give a hold back. On its way when this returns; kept until Redis confirms it.
+
+        It is settled at nothing: a store that has forgotten the hold must still make a row of it.
+        """
+        self._end(Ending(reservation, 0, usage))
 
     def _end(self, ending: Ending) -> None:
         hold, tenant_id = ending.reservation.id, ending.reservation.tenant_id
@@ -191,7 +194,7 @@ class InFlight:
 
     def disown(self, tenant_id: str, hold: str, usage: bytes) -> None:
         """A reserve got no answer and its request is refused: whatever comes of it is given back, now or later."""
-        self.release(Reservation(hold, tenant_id, (), 0, 0, None, b""), usage)
+        self._end(Ending(Reservation(hold, tenant_id, (), 0, 0, None, b""), None, usage))
 
     def journaled(self, tenant_ids: Iterable[str]) -> None:
         """There may be something in these journals besides endings: the drain shall look."""

@@ -30,6 +30,7 @@ GAUGES = {
     "unconfirmed_settles": "Ends of requests that Redis has not confirmed yet; they are sent again every second.",
     "undrained_settles": "Ends of requests that are in Redis and not in the database yet; 100,000 stop admission.",
     "lane_connected": "Web processes with a connection to the ledger's Redis.",
+    "tasks": "Tasks of the event loops: what grows without more requests in flight is a leak.",
 }
 
 

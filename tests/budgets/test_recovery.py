@@ -350,6 +350,25 @@ async def test_rebuilding_counts_undrained_entries_and_open_holds(scene: Scene) 
     assert await scene.state() == (USD, 2 * USD)
 
 
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P3",))
+@pytest.mark.parametrize("confirmed", [True, False], ids=["after its end", "before its end"])
+async def test_a_request_that_cost_nothing_has_its_row_although_the_store_forgot_it(
+    scene: Scene, store: ValkeyServer, settings: Any, confirmed: bool
+) -> None:
+    settings.LEDGER_GRACE_SECONDS = 0.0
+    refused = await scene.reserve(USD)
+    if not confirmed:
+        store.flushall()
+    scene.inflight.release(refused, orjson.dumps({"status": "provider_error", "http": 529}))
+    await asyncio.sleep(0.05)
+    if confirmed:
+        store.flushall()
+    await scene.inflight._pulse()
+    await settled(scene)
+    row = await UsageRecord.objects.aget()
+    assert (row.id, row.status, row.http_status, row.cost, row.held) == (refused.id, "provider_error", 529, 0, USD)
+
+
 @pytest.mark.fault("Redis: restarted", promises=("P1", "P4"))
 async def test_a_building_that_has_not_seen_a_workers_holds_is_cold_to_it(scene: Scene) -> None:
     """Another worker was the first to build the counters: what this one has in flight may not be in them."""
