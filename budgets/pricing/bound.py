@@ -7,10 +7,11 @@ that lets a hold cover its request.
 
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 from budgets.money import ceil_div
 from budgets.pricing.cost import cost
-from budgets.pricing.rates import TOKENS_PER_RATE, Model, Retention, in_region
+from budgets.pricing.rates import TOKENS_PER_RATE, Model, Rates, Retention, in_region
 from budgets.pricing.usage import Usage
 from budgets.values import value
 
@@ -22,6 +23,9 @@ REQUEST_TOKENS = 64
 # instructions (Anthropic publishes 264 to 804 tokens, by model and tool choice).
 TOOL_TOKENS = 16
 TOOLS_TOKENS = 1024
+
+MOST_INPUT = 2**62
+"""Where the last price list ends: nowhere."""
 
 # Who refuses a request whose input is longer than the context window, rather than cut or bill it.
 _WINDOW_ENFORCED = frozenset({"openai", "anthropic"})
@@ -115,29 +119,58 @@ def quote(
     if model.window_published and model.provider in _WINDOW_ENFORCED and not model.limits_own:
         input_tokens = min(input_tokens, model.context_window * model_calls)
     limits = _output_limits(model, client_limit, default_limit, floor, least_output)
-    percent = model.region_percent(region)
     lines = tuple(
-        _Line(
-            fixed=most_input * rates.dearest_input(retention, audio=audio)
-            + extra_output * choices * rates.dearest_output(audio=audio)
-            + (fees + rates.fees(web_searches)) * TOKENS_PER_RATE,
-            per_output_token=choices * rates.dearest_output(audio=audio),
-        )
-        for ladder in model.ladders_ahead(service_tier)
-        for plain, most_input in ladder.reachable(input_tokens)
-        for rates in (plain if percent == 100 else in_region(plain, percent),)
+        [
+            _Line(
+                min(input_tokens, each.up_to) * each.input
+                + extra_output * choices * each.output
+                + (fees + each.rates.fees(web_searches)) * TOKENS_PER_RATE,
+                choices * each.output,
+            )
+            for each in _price_lists(model, service_tier, region, retention, audio)
+            if input_tokens > each.above
+        ]
     )
     # A hold is never empty: a cap of 0 refuses everything, also what is free.
     nothing = 1 if model.free else 0
     return Quote(
-        least=max(nothing, *(line.at(limits.least) for line in lines)),
-        most=max(nothing, *(line.at(limits.most) for line in lines)),
+        least=max(nothing, *[line.at(limits.least) for line in lines]),
+        most=max(nothing, *[line.at(limits.most) for line in lines]),
         least_output=limits.least,
         most_output=limits.most,
-        input_cost=max(line.at(0) for line in lines),
+        input_cost=max([line.at(0) for line in lines]),
         lines=lines,
         input_tokens=input_tokens,
     )
+
+
+@value
+class _PriceList:
+    """One price list that a request may land on: the dearest rates of a token there, for input `above` .. `up_to`."""
+
+    above: int
+    up_to: int
+    input: int
+    output: int
+    rates: Rates
+
+
+@lru_cache(maxsize=4096)
+def _price_lists(
+    model: Model, service_tier: str, region: str, retention: Retention, audio: bool
+) -> tuple[_PriceList, ...]:
+    """Raises NotPriceable for audio without a rate."""
+    percent = model.region_percent(region)
+    found = []
+    for ladder in model.ladders_ahead(service_tier):
+        starts = [-1, *[step.above_input_tokens for step in ladder.steps]]
+        ends = [*starts[1:], MOST_INPUT]
+        lists = [ladder.base, *[step.rates for step in ladder.steps]]
+        for above, up_to, plain in zip(starts, ends, lists, strict=True):
+            rates = plain if percent == 100 else in_region(plain, percent)
+            dearest = rates.dearest_input(retention, audio=audio), rates.dearest_output(audio=audio)
+            found.append(_PriceList(above, up_to, *dearest, rates))
+    return tuple(found)
 
 
 @value

@@ -1,6 +1,7 @@
 """What a reply cost: its usage at the model's rates, exact, rounded up once to a nanodollar."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from budgets.money import ceil_div
 from budgets.pricing.rates import TOKENS_PER_RATE, Model, NotPriceable, PriceLadder, Rates, in_region
@@ -22,6 +23,10 @@ TOKEN_KINDS = (
     ("character", "characters"),
     ("millisecond", "milliseconds"),
 )
+
+_KINDS = tuple(kind for kind, _ in TOKEN_KINDS)
+_counts_of = attrgetter(*[field for _, field in TOKEN_KINDS])
+_rates_of = attrgetter(*_KINDS)
 
 
 @value
@@ -50,7 +55,7 @@ def cost(model: Model, usage: Usage, service_tier: str = "") -> int:
         return usage.charged
     tier = service_tier or usage.service_tier
     percent = _region_percent(model, usage)
-    return max(_total(_lines(ladder, usage, percent)) for ladder in model.ladders(tier))
+    return max([_total(ladder, usage, percent) for ladder in model.ladders(tier)])
 
 
 def explain(model: Model, usage: Usage, service_tier: str = "") -> list[Line]:
@@ -59,14 +64,15 @@ def explain(model: Model, usage: Usage, service_tier: str = "") -> list[Line]:
         return [Line("charged", 1, usage.charged, per_call=True)]
     tier = service_tier or usage.service_tier
     percent = _region_percent(model, usage)
-    return max((list(_lines(ladder, usage, percent)) for ladder in model.ladders(tier)), key=_total)
+    dearest = max(model.ladders(tier), key=lambda ladder: _total(ladder, usage, percent))
+    return [Line(*part) for part in _parts(dearest, usage, percent)]
 
 
 def rates_of(model: Model, usage: Usage, service_tier: str = "") -> Rates:
     """The price list that `cost` charged this usage by."""
     percent = _region_percent(model, usage)
     ladders = model.ladders(service_tier or usage.service_tier)
-    dearest = ladders[0] if len(ladders) == 1 else max(ladders, key=lambda each: _total(_lines(each, usage, percent)))
+    dearest = ladders[0] if len(ladders) == 1 else max(ladders, key=lambda each: _total(each, usage, percent))
     rates = dearest.rates_for(usage.total_input_tokens)
     return rates if percent == 100 else in_region(rates, percent)
 
@@ -75,21 +81,25 @@ def _region_percent(model: Model, usage: Usage) -> int:
     return model.region_percent(usage.region) if usage.region else 100
 
 
-def _total(lines: Iterator[Line] | list[Line]) -> int:
-    return ceil_div(sum(line.numerator for line in lines), TOKENS_PER_RATE)
+def _total(ladder: PriceLadder, usage: Usage, percent: int) -> int:
+    numerator = 0
+    for _, count, rate, per_call in _parts(ladder, usage, percent):
+        numerator += count * rate * TOKENS_PER_RATE if per_call else count * rate
+    return ceil_div(numerator, TOKENS_PER_RATE)
 
 
-def _lines(ladder: PriceLadder, usage: Usage, percent: int) -> Iterator[Line]:
+def _parts(ladder: PriceLadder, usage: Usage, percent: int) -> Iterator[tuple[str, int, int, bool]]:
+    """The lines of the bill, as plain tuples: one request in a thousand is ever explained."""
     rates = ladder.rates_for(usage.total_input_tokens)
     if percent != 100:
         rates = in_region(rates, percent)
-    for kind, field in TOKEN_KINDS:
-        if count := getattr(usage, field):
-            yield Line(kind, count, _rate(getattr(rates, kind), kind))
+    for kind, count, rate in zip(_KINDS, _counts_of(usage), _rates_of(rates), strict=True):
+        if count:
+            yield kind, count, _rate(rate, kind), False
     if usage.web_searches:
-        yield Line("web_search", usage.web_searches, _rate(rates.web_search, "web_search"), per_call=True)
+        yield "web_search", usage.web_searches, _rate(rates.web_search, "web_search"), True
     if rates.request_fee:
-        yield Line("request_fee", 1, rates.request_fee, per_call=True)
+        yield "request_fee", 1, rates.request_fee, True
 
 
 def _rate(rate: int | None, kind: str) -> int:

@@ -186,6 +186,10 @@ class Model:
     free: bool = False
     hours: tuple[Hours, ...] = ()
 
+    def __hash__(self) -> int:
+        # Every request looks a few things up by its model: telling a million apart is not what the hash is for.
+        return hash((self.provider, self.id))
+
     def ladders(self, service_tier: str = "") -> tuple[PriceLadder, ...]:
         """The ladders that a reply of this tier may be billed on: one, or all where the tier is not known."""
         if service_tier in STANDARD_TIERS:

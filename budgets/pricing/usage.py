@@ -1,6 +1,7 @@
 """What a reply used, by kind of token, as the provider reported it."""
 
 from dataclasses import fields
+from operator import attrgetter
 
 from budgets.values import value
 
@@ -55,11 +56,11 @@ class Usage:
 
     def counts(self) -> dict[str, int]:
         """The fields that are not zero, for storage and display."""
-        return {
-            field.name: value
-            for field in fields(self)
-            if field.type is int and (value := getattr(self, field.name))
-        }
+        return {name: count for name, count in zip(_COUNTED, _counts(self), strict=True) if count}
+
+
+_COUNTED = tuple(each.name for each in fields(Usage) if each.type is int)
+_counts = attrgetter(*_COUNTED)
 
 
 class UsageUnknown(ValueError):
