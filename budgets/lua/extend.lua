@@ -30,13 +30,16 @@ for i = 1, #KEYS - 3 do
       at[i] = {int(spent), int(held), ARGV[6 + 2 * i]}
       if cap - spent - own < least then capped = capped or i else blocked = blocked or i end
     end
-    if room < granted then granted = room end
+    -- Where money is short, all the streams that run have to get by with what is left.
+    local share = math.floor(room / 8)
+    if share < granted then granted = share end
   end
 end
 local wall = capped or blocked
 if wall then
   return {capped and 'CAPPED' or 'HELD', wall, at[wall][1], at[wall][2], at[wall][3], int(now)}
 end
+granted = math.max(least, granted)
 for i = 4, #KEYS do redis.call('HINCRBY', KEYS[i], 'held', int(granted)) end
 local amount = int(own + granted)
 redis.call('HSET', KEYS[2], 'amount', amount)

@@ -204,7 +204,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if hold.state != "open":
             assert reply[0] == b"GONE"
         elif room >= least:
-            hold.amount += min(least + more, room)
+            hold.amount += max(least, min(least + more, room // 8))
             hold.lease = True  # an extension renews
             assert (reply[0], int(reply[1])) == (b"OK", hold.amount)
         else:

@@ -8,10 +8,13 @@ import anthropic
 import openai
 import pytest
 
-from tests.support.bills import bill_of
-from tests.support.dialects import ANTHROPIC, OPENAI, Dialect, Recording
-from tests.support.office import Company, Office
-from tests.support.provider import GATE, Behaviour, Pause
+from tests.stack.conftest import Rough
+from tests.stack.test_client_leaves import Flood, wait_until_blocked
+from tests.support.bills import PRICES, bill_of
+from tests.support.dialects import ANTHROPIC, OPENAI, Recording
+from tests.support.office import Office
+from tests.support.processes import wait_until
+from tests.support.provider import GATE, Behaviour, Pause, ProviderMock
 from tests.support.stack import ProductStack
 from tests.support.wire import Wire
 
@@ -23,9 +26,20 @@ FIRST = 512 * TOKEN
 WHOLE = LIMIT * TOKEN
 
 
-def paced(recording: Recording, seconds: float = 0.004) -> Behaviour:
-    """As fast as a quick model makes tokens: the mock bills what it had sent when it was left."""
+# Seconds a token, as a quick model makes them.
+PACE = 0.004
+
+
+def paced(recording: Recording, seconds: float = PACE) -> Behaviour:
+    """The mock bills what it had sent when it was left."""
     return recording.behaviour(*[step for event in recording.events for step in (event, Pause(seconds))])
+
+
+def stopping_after(provider: ProviderMock, count: int, recording: Recording) -> None:
+    """It makes so many chunks and waits for the gate before it makes the rest."""
+    steps: list[Any] = [step for event in recording.events for step in (event, Pause(PACE))]
+    provider.gate.clear()
+    provider.script(lambda _request: recording.behaviour(*steps[: 2 * count], GATE, *steps[2 * count :]))
 
 
 @pytest.fixture
@@ -67,8 +81,7 @@ def test_a_stream_that_is_refused_midway_ends_as_at_its_limit(stack: ProductStac
     company = office.company(cap="0.0105")
     pieces: list[Any] = []
     with gpt(stack, company.key) as client, pytest.raises(openai.APIError) as caught:
-        for piece in client.chat.completions.create(**OPENAI.body(output=LIMIT), stream=True):
-            pieces.append(piece)
+        pieces.extend(client.chat.completions.create(**OPENAI.body(output=LIMIT), stream=True))
     assert caught.value.code == "budget_cap_exceeded"
     assert pieces[-1].choices[0].finish_reason == "length"
     assert {piece.id for piece in pieces} == {pieces[0].id}
@@ -78,3 +91,146 @@ def test_a_stream_that_is_refused_midway_ends_as_at_its_limit(stack: ProductStac
     assert (row.status, row.flags) == ("cut_short", ["budget_cap_exceeded"])
     assert bill_of(stack.provider.requests) <= row.cost <= row.held <= 10_500_000
     assert stack.provider.requests[0].client_closed_early
+
+
+def test_the_same_in_the_other_dialect(stack: ProductStack, office: Office) -> None:
+    """In the sandbox, whose terms are known for every dialect."""
+    company = office.company()
+    key = company.do("create_key", mode="test")
+    company.do("set_key_cap", key_id=key["id"], window="month", cap="0.0155")
+    told = {"x-tokonomics-sandbox": "output=1000; chunk_delay=0.004"}
+    options: dict[str, Any] = {"base_url": stack.base_url, "api_key": key["secret"], "timeout": TIMEOUT}
+    kinds: list[str] = []
+    with anthropic.Anthropic(**options, max_retries=0, default_headers=told) as client:
+        stream = client.messages.stream(**ANTHROPIC.body(output=LIMIT))
+        with stream as events, pytest.raises(anthropic.APIStatusError) as caught:
+            for event in events:
+                kinds.append(event.type)
+                message = events.current_message_snapshot
+    assert caught.value.body["error"]["code"] == "budget_cap_exceeded"  # type: ignore[index]
+    assert kinds[-3:] == ["content_block_stop", "message_delta", "message_stop"]
+    assert message.stop_reason == "max_tokens"
+    wait_until(lambda: company.do("rows"), what="the row of a test key")
+    (row,) = company.do("rows")
+    assert (row["status"], row["flags"]) == ("cut_short", ["budget_cap_exceeded"])
+    shown = len(message.content[0].text.split()) * 15_000
+    assert shown < row["cost"] <= 15_500_000
+
+
+async def test_thirty_streams_at_once_on_a_cap_that_holds_eight_bounds(stack: ProductStack, office: Office) -> None:
+    stopping_after(stack.provider, 30, OPENAI.record("output=100", stream=True))
+    company = office.company(cap="0.35")
+    assert 30 * WHOLE > 3 * 350_000_000
+
+    async def ask(client: openai.AsyncOpenAI) -> str:
+        stream = await client.chat.completions.create(**OPENAI.body(output=LIMIT), stream=True)
+        return [piece.choices[0].finish_reason or "" async for piece in stream][-1]
+
+    options: dict[str, Any] = {"base_url": f"{stack.base_url}/v1", "api_key": company.key, "timeout": TIMEOUT}
+    async with openai.AsyncOpenAI(**options, max_retries=0) as client:
+        asked = asyncio.gather(*[ask(client) for _ in range(30)])
+        await asyncio.to_thread(stack.provider.wait_for, 30)
+        audit = await asyncio.to_thread(company.audit)
+        assert audit.open_holds == 30 and audit.held <= 350_000_000
+        stack.provider.gate.set()
+        assert await asked == ["stop"] * 30
+    rows = await asyncio.to_thread(company.rows, 30)
+    assert {row.status for row in rows} == {"settled"}
+    assert sum(row.cost for row in rows) == bill_of(stack.provider.requests)
+
+
+# --- Clients and ledgers that fail it --------------------------------------------------------------------------------
+
+
+def test_for_a_slow_client_the_full_bound_is_held_before_reading_pauses(stack: ProductStack, office: Office) -> None:
+    flood = Flood(OPENAI.record("output=30", stream=True))
+    stack.provider.script(lambda _request: flood.behaviour())
+    company = office.company(cap="0.06")
+    wire = Wire(stack.base_url, receive_buffer=4096)
+    wire.send(OPENAI.request(company.key, stream=True, output=LIMIT))
+    try:
+        wait_until_blocked(stack)
+    finally:
+        flood.padding = False
+    assert company.audit().held >= WHOLE, "it began with a step: 0.06 is no plenty"
+    assert wire.reply().status == 200
+    (row,) = company.rows(1)
+    assert (row.status, row.cost) == ("settled", PRICES[OPENAI.model].bill(flood.recording.tokens))
+    wire.close()
+
+
+def test_where_it_cannot_be_held_the_stream_of_a_slow_client_is_cut(stack: ProductStack, office: Office) -> None:
+    flood = Flood(OPENAI.record("output=30", stream=True))
+    stack.provider.script(lambda _request: flood.behaviour())
+    company = office.company(cap="0.03")
+    wire = Wire(stack.base_url, receive_buffer=4096)
+    wire.send(OPENAI.request(company.key, stream=True, output=LIMIT))
+    stack.provider.wait_for(1)
+    try:
+        wait_until(lambda: stack.provider.requests[0].client_closed_early, what="the provider is left")
+    finally:
+        flood.padding = False
+    body = wire.reply().body
+    assert b'"finish_reason":"length"' in body and body.endswith(b"data: [DONE]\n\n")
+    (row,) = company.rows(1)
+    assert (row.status, row.flags) == ("cut_short", ["budget_cap_exceeded"])
+    wire.close()
+
+
+def test_a_stream_whose_hold_has_ended_is_cut(stack: ProductStack, office: Office, wire: Wire) -> None:
+    stopping_after(stack.provider, 1, OPENAI.record("output=250", stream=True))
+    company = office.company(cap="0.03")
+    wire.send(OPENAI.request(company.key, stream=True, output=LIMIT))
+    assert wire.piece()
+    assert company.do("end_leases") == 1
+    stack.provider.gate.set()
+    body = wire.reply().body
+    assert b'"code":"hold_ended"' in body and b'"finish_reason":"length"' in body
+    (row,) = company.rows(1)
+    assert (row.status, row.flags) == ("cut_short", ["hold_ended", "corrected"])
+    assert bill_of(stack.provider.requests) <= row.cost <= row.held
+    assert stack.provider.requests[0].client_closed_early
+
+
+def test_a_cap_that_is_lowered_binds_the_stream_that_runs(stack: ProductStack, office: Office, wire: Wire) -> None:
+    stopping_after(stack.provider, 1, OPENAI.record("output=250", stream=True))
+    company = office.company(cap="0.03")
+    wire.send(OPENAI.request(company.key, stream=True, output=LIMIT))
+    assert wire.piece()
+    company.do("set_cap", cap="0.006")
+    stack.provider.gate.set()
+    assert b'"code":"budget_cap_exceeded"' in wire.reply().body
+    (row,) = company.rows(1)
+    assert row.status == "cut_short" and row.cost <= 6_000_000
+
+
+@pytest.mark.fault("Redis: frozen or slow", promises=("P1", "P3"))
+def test_while_the_ledger_is_away_a_stream_goes_on_within_its_hold_and_no_further(rough: Rough) -> None:
+    stopping_after(rough.provider, 1, OPENAI.record("output=250", stream=True))
+    company = rough.office.company(cap="0.03")
+    with Wire(rough.base_url) as wire:
+        wire.send(OPENAI.request(company.key, stream=True, output=LIMIT))
+        assert wire.piece()
+        rough.valkey.freeze()
+        rough.provider.gate.set()
+        body = wire.reply().body
+        rough.valkey.thaw()
+    assert b'"code":"ledger_unavailable"' in body and b'"finish_reason":"length"' in body
+    assert len(body.split(b"\n\n")) > 60
+    (row,) = company.rows(1)
+    assert row.status == "cut_short" and row.flags[0] == "ledger_unavailable"
+    assert bill_of(rough.provider.requests) <= row.cost <= row.held < WHOLE
+
+
+def test_a_client_that_leaves_a_partial_stream_is_charged_what_it_really_cost(
+    stack: ProductStack, office: Office
+) -> None:
+    recording = OPENAI.record("output=250", stream=True)
+    stack.provider.script(lambda _request: paced(recording))
+    company = office.company(cap="0.03")
+    wire = Wire(stack.base_url)
+    wire.send(OPENAI.request(company.key, stream=True, output=LIMIT))
+    assert wire.piece()
+    wire.close()
+    (row,) = company.rows(1)
+    assert (row.status, row.flags, row.cost) == ("settled", ["client_gone"], bill_of(stack.provider.requests))

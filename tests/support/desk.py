@@ -17,7 +17,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokonomics.settings")
 django.setup()
 
-from budgets import recovery, refusals, services  # noqa: E402
+from budgets import keyspace, recovery, refusals, services  # noqa: E402
 from budgets.models import UsageRecord  # noqa: E402
 from budgets.money import parse_usd  # noqa: E402
 from budgets.windows import WindowKind  # noqa: E402
@@ -84,8 +84,12 @@ def allow_models(tenant: Tenant, key_id: str, models: list[str]) -> None:
     who.update_api_key(tenant=tenant, key_id=key_id, actor=OPERATOR, allowed_models=models)
 
 
-def set_provider(tenant: Tenant, provider: str, secret: str) -> None:
-    who.set_provider_credential(tenant=tenant, provider=provider, secret=secret, actor=OPERATOR)
+def set_provider(tenant: Tenant, provider: str, secret: str, **place: Any) -> None:
+    who.set_provider_credential(tenant=tenant, provider=provider, secret=secret, actor=OPERATOR, **place)
+
+
+def set_hold_policy(tenant: Tenant, policy: str) -> None:
+    who.update_tenant(tenant=tenant, actor=OPERATOR, hold_policy=policy)
 
 
 def remove_provider(tenant: Tenant, provider: str) -> None:
@@ -151,11 +155,19 @@ def refused(tenant: Tenant) -> dict[str, int]:
     return {code: sum(by_key.values()) for code, by_key in counts.items()}
 
 
+def end_leases(tenant: Tenant) -> int:
+    """As if the workers had been silent for a minute: every open hold is charged and ended; how many those were."""
+    holds = keyspace.holds(tenant.pk)
+    for hold in store.client().zrange(holds, 0, -1):
+        store.client().zadd(holds, {hold: 1})
+    return recovery.end_leases(tenant.pk)
+
+
 # --- The counter -----------------------------------------------------------------------------------------------------
 
 ACTIONS: tuple[Callable[..., Any], ...] = (
     *(set_cap, set_key_cap, create_key, revoke_key, allow_models, set_provider, remove_provider, suspend, resume),
-    *(die_in_change, rows, audit, fences, refused),
+    *(set_hold_policy, die_in_change, rows, audit, fences, refused, end_leases),
 )
 BY_NAME = {action.__name__: action for action in ACTIONS}
 
