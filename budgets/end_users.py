@@ -1,6 +1,7 @@
 """Who an application acts for, as the ledger keeps it: told apart, not known. And what each of them may spend."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ ANONYMOUS = "anonymous"
 LONGEST_NAME = 256
 """Characters of a name that an end user is given a cap by, or that the header carries."""
 
+_HASH = re.compile(rf"[0-9a-f]{{24}}|{ANONYMOUS}")
+
 HEADER = "X-Tokonomics-User"
 """Names the end user where the body does not, or otherwise. It stays with us: no provider gets it."""
 
@@ -19,6 +22,11 @@ HEADER = "X-Tokonomics-User"
 def end_user_hash(tenant_id: str, end_user: str) -> str:
     """What a usage record says for the `user` of a request. Another tenant's user of the same name is another hash."""
     return hashlib.sha256(f"{tenant_id}\0{end_user}".encode()).hexdigest()[:24]
+
+
+def is_hash(text: str) -> bool:
+    """Whether it is what rows call an end user by. A name may look the same: it is then taken for a hash."""
+    return _HASH.fullmatch(text) is not None
 
 
 def name_in_header(value: str) -> str:

@@ -48,6 +48,8 @@ ROWS: dict[str, tuple[str | None, str | None]] = {
     "keys/<slug:key_id>/": ("viewer", None),
     "keys/<slug:key_id>/row/": ("viewer", None),
     r"^keys/(?P<key_id>\w+)/cap/(?P<window>month|day)/$": ("admin", "admin"),
+    "keys/<slug:key_id>/end-users/": ("viewer", None),
+    "keys/<slug:key_id>/end-users/cap/": ("admin", "admin"),
     "keys/<slug:key_id>/raise/": ("admin", "admin"),
     "keys/<slug:key_id>/edit/": ("admin", "admin"),
     "keys/<slug:key_id>/rotate/": ("admin", "admin"),

@@ -8,7 +8,8 @@ from django.test import Client
 from playwright.sync_api import Browser, expect
 
 from budgets.money import NANO
-from budgets.services import set_tenant_cap
+from budgets.services import set_end_user_cap, set_tenant_cap
+from budgets.windows import WindowKind
 from tenants import services
 from tenants.services import Actor
 from tests.support import screens
@@ -55,6 +56,8 @@ KEY_PAGES = {
     "key-edit": "keys/{dev-team}/edit/",
     "key-rotate": "keys/{support-bot}/rotate/",
     "key-revoke": "keys/{staging}/revoke/",
+    "key-users": "keys/{support-bot}/end-users/",
+    "key-user-cap": "keys/{support-bot}/end-users/cap/",
 }
 
 SETTINGS_PAGES = {
@@ -80,10 +83,25 @@ def sound(visited: screens.Visit, name: str) -> None:
     assert (name, visited.complaints, visited.overflow(), visited.axe()) == (name, [], 0, [])
 
 
+def cap_end_users(fernhill: Fernhill) -> None:
+    """Of one key: 12.00 a day for each, 250.00 a month, and more for one of them."""
+    key, actor = fernhill.keys["support-bot"].pk, Actor.of_user(fernhill.owner)
+    for amount, window, user in ((12, "day", ""), (250, "month", ""), (400, "month", "3f2a9c41d07be6aa9c1203bd")):
+        set_end_user_cap(
+            tenant=fernhill.tenant,
+            key_id=key,
+            window=WindowKind(window),
+            amount=amount * NANO,
+            end_user=user,
+            actor=actor,
+        )
+
+
 @pytest.mark.parametrize(("width", "scheme"), VARIANTS)
 def test_the_pages_of_keys_are_sound(
     width: str, scheme: str, browser: Browser, live_server: object, fernhill: Fernhill
 ) -> None:
+    cap_end_users(fernhill)
     with screens.visit(browser, str(live_server), width=width, scheme=scheme) as visited:
         signed_in(visited, fernhill.owner)
         look_at(visited, fernhill, KEY_PAGES, f"{width}-{scheme}")

@@ -1,6 +1,5 @@
 """`keys/{id}/end-users/`: whom a key has served, by hash, what each has spent, and caps for one of them by name."""
 
-import re
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -9,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from budgets import user_standings
-from budgets.end_users import ANONYMOUS, LONGEST_NAME, end_user_hash
+from budgets.end_users import ANONYMOUS, LONGEST_NAME, end_user_hash, is_hash
 from budgets.serializers import Usd, UsdInput
 from budgets.services import set_end_user_cap
 from budgets.windows import WindowKind
@@ -20,7 +19,6 @@ from tenants.models import ApiKey
 from tenants.serializers import LARGEST_PAGE, PAGE_SIZE, Query, Strict, Text
 
 CAPS = {"monthly_cap_usd": WindowKind.MONTH, "daily_cap_usd": WindowKind.DAY}
-_HASH = re.compile(rf"[0-9a-f]{{24}}|{ANONYMOUS}")
 
 
 class EndUserSerializer(serializers.Serializer[user_standings.UserStanding]):
@@ -71,7 +69,7 @@ class EndUsers(TenantView):
     def get(self, request: Request, pk: str) -> Response:
         key: ApiKey = self.get_object()
         if (asked := self.params.get("end_user")) is not None:
-            users = [asked if _HASH.fullmatch(asked) else end_user_hash(key.tenant_id, asked)]
+            users = [asked if is_hash(asked) else end_user_hash(key.tenant_id, asked)]
         else:
             users = user_standings.most_spent(key, self.params.get("limit", PAGE_SIZE))
         return Response(EndUserListSerializer({"results": user_standings.of(key, users)}).data)
@@ -103,6 +101,6 @@ def _whose(key: ApiKey, asked: dict[str, Any]) -> str:
         raise InvalidValue("end_user", "Send `end_user` or `end_user_hash`, one of them.")
     if "end_user" in asked:
         return end_user_hash(key.tenant_id, asked["end_user"])
-    if not _HASH.fullmatch(asked["end_user_hash"]):
+    if not is_hash(asked["end_user_hash"]):
         raise InvalidValue("end_user_hash", f"Send the hash of a usage row, 24 hexadecimal digits, or `{ANONYMOUS}`.")
     return str(asked["end_user_hash"])

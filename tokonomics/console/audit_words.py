@@ -49,6 +49,7 @@ FIELDS = {
     "name": "name",
     "slug": "address",
     "default_output_limit": "output limit",
+    "requires_end_user": "end user required",
     "least_output_limit": "least output limit",
     "allowed_fields": "fields that may pass unpriced",
     "allowed_models": "models",

@@ -7,10 +7,12 @@ from typing import Any
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_safe
 
+from budgets import end_users, user_standings
+from budgets.end_users import ANONYMOUS
 from budgets.live import Place
 from budgets.models import DailySpend, UsageRecord
 from tenants.models import ApiKey, AuditEvent, RetiredSecret
-from tokonomics.console import access, activity, charting, keyring, words, words_keys
+from tokonomics.console import access, activity, charting, keyring, user_lines, words, words_keys
 from tokonomics.console import presentation as show
 from tokonomics.console.access import TenantRequest
 from tokonomics.console.chart import Chart
@@ -22,6 +24,7 @@ from tokonomics.console.standings import Snapshot
 from tokonomics.console.views_keys import secret_context, viewer_of
 
 ROWS = 8
+USERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,19 @@ def page(request: TenantRequest, slug: str, key_id: str) -> HttpResponse:
         "viewer": viewer,
         "may_change": is_active and viewer.may_change(key),
         "chart": _chart(key, month, seen),
+        **_end_users(key, seen),
         "is_stopped": month.stopping or day.stopping,
         **(secret_context(request, key) if request.GET.get("rotated") else {}),
     }
     return access.show(request, "console/key.html", context)
+
+
+def _end_users(key: ApiKey, seen: Snapshot) -> dict[str, Any]:
+    """The section of end users: where they have caps, or where the app names them."""
+    caps, users = end_users.caps_of(key.pk), user_standings.most_spent(key, USERS)
+    if caps is None and not [user for user in users if user != ANONYMOUS]:
+        return {"users": []}
+    return {"users": user_lines.lines(key, seen, users), "each_may": user_lines.each_may(caps), "counts_users": True}
 
 
 def _in_full(key: ApiKey, seen: Snapshot) -> tuple[Reading, Reading]:

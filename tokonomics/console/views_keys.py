@@ -98,6 +98,7 @@ def new(request: TenantRequest, slug: str) -> HttpResponse:
         "month": seen.month(),
         "test_month": seen.month(KeyMode.TEST),
         "more_open": any(form[name].errors for name in ("models", "expires", "output_limit")),
+        "users_open": any(form[name].errors for name in ("user_day_cap", "user_month_cap")),
         "has_provider": request.tenant.provider_credentials.exists(),
     }
     return access.show(request, "console/key_new.html", context)
