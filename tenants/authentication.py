@@ -46,7 +46,7 @@ class ApiKeyAuthentication(BaseAuthentication):
     """An application's key where its SDK puts it; `request.auth` is the ApiKey. Refuses as the metered routes do."""
 
     def authenticate(self, request: Request) -> tuple[None, ApiKey] | None:
-        secret = _bearer(request) or request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
+        secret = secret_in(request)
         if secret is None:
             return None
         found = find_api_key(keys.digest(secret)) if keys.looks_minted(secret) else None
@@ -57,6 +57,18 @@ class ApiKeyAuthentication(BaseAuthentication):
         if found.expires_at is not None and found.expires_at <= timezone.now():
             raise PermissionDenied("This API key has expired. Use another one.", "api_key_expired")
         return None, found.key
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="Tokonomics"'
+
+
+class KeyOrTokenAuthentication(BaseAuthentication):
+    """An application's own key, or a management token: where both may ask."""
+
+    def authenticate(self, request: Request) -> tuple[None, ApiKey | ManagementToken] | None:
+        if keys.looks_minted(secret_in(request) or ""):
+            return ApiKeyAuthentication().authenticate(request)
+        return ManagementTokenAuthentication().authenticate(request)
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="Tokonomics"'
@@ -81,6 +93,24 @@ class HasApiKey(BasePermission):
         if not isinstance(request.auth, ApiKey):
             raise AuthenticationFailed(_NO_KEY, "invalid_api_key")
         return True
+
+
+class HasKeyOrToken(BasePermission):
+    """Any application's key that may still be used, or a management token that may read: for what changes nothing."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if isinstance(request.auth, ApiKey):
+            return True
+        if not isinstance(request.auth, ManagementToken):
+            raise AuthenticationFailed(f"{_NO_KEY} Or a management token.", "invalid_token")
+        if "read" not in request.auth.scopes:
+            raise PermissionDenied("This token has no `read` scope.", "forbidden")
+        return True
+
+
+def secret_in(request: Request) -> str | None:
+    """An application's key, wherever its SDK puts it."""
+    return _bearer(request) or request.headers.get("x-api-key") or request.headers.get("x-goog-api-key")
 
 
 def _bearer(request: Request) -> str | None:

@@ -12,9 +12,10 @@ from tenants.api import TenantView
 from tenants.models import AuditEvent
 from tests.api.conftest import ApiClient, Company, record_usage
 from tests.api.routes import Route, routes
+from tokonomics.api.estimate import EstimateRequest
 
 PUBLIC = {"schema/"}
-BY_APPLICATION_KEY = {"budget/"}
+BY_APPLICATION_KEY = {"budget/", "estimate/"}
 ROUTES = [route for route in routes() if route.pattern not in PUBLIC]
 OF_TENANT = [route for route in ROUTES if route.pattern not in BY_APPLICATION_KEY]
 CALLS = [pytest.param(route, method, id=f"{method} {route}") for route in ROUTES for method in route.methods]
@@ -85,7 +86,7 @@ def everything(company: Company) -> Any:
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 def test_every_view_is_kept_to_one_tenant(route: Route) -> None:
-    assert issubclass(route.view, TenantView | KeyBudget)
+    assert issubclass(route.view, TenantView | KeyBudget | EstimateRequest)
     assert route.view.authentication_classes and route.view.permission_classes
 
 

@@ -72,13 +72,16 @@ def groups() -> tuple[Group, ...]:
 
 def _operation(schema: Schema, path: str, method: str, operation: Schema) -> Operation:
     status, reply = next(iter(operation["responses"].items()))
-    by_key = any("apiKey" in each for each in operation.get("security", []))
+    may = {name for each in operation.get("security", []) for name in each}
+    who = {"apiKey": "an application's key", "managementToken": "read" if method == "get" else "write"}
+    if len(may) > 1:
+        who["managementToken"] = "read"
     return Operation(
         method=method.upper(),
         path=path,
         summary=operation.get("summary") or operation.get("description", "").partition(".")[0],
         description=operation.get("description", "") if operation.get("summary") else "",
-        scope="an application's key" if by_key else "read" if method == "get" else "write",
+        scope=" or ".join(who[name] for name in who if name in may),
         parameters=tuple(_parameter(schema, each) for each in operation.get("parameters", []) if each["in"] != "path"),
         body=tuple(_fields(schema, operation.get("requestBody", {}))),
         status=status,

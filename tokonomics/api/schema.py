@@ -52,6 +52,18 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         return {"type": "http", "scheme": "bearer", "description": "An application's own key, `tk_...`."}
 
 
+class KeyOrTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "tenants.authentication.KeyOrTokenAuthentication"
+    name = ["apiKey", "managementToken"]
+
+    def get_security_requirement(self, auto_schema: Any) -> list[dict[str, list[Any]]]:
+        return [{name: []} for name in self.name]
+
+    def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
+        each = (ApiKeyScheme, ManagementTokenScheme)
+        return [scheme(self.target).get_security_definition(auto_schema) for scheme in each]
+
+
 def only_the_api(endpoints: list[Any]) -> list[Any]:
     """Of all addresses those of the API, without the schema itself."""
     return [each for each in endpoints if each[0].startswith(PREFIX) and not each[0].startswith(f"{PREFIX}schema")]

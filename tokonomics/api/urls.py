@@ -12,7 +12,7 @@ from alerts import api as alerts
 from budgets import api as budgets
 from budgets import price_api
 from tenants import api as tenants
-from tokonomics.api import docs, end_users, keys, provider_check, tenant
+from tokonomics.api import docs, end_users, estimate, keys, provider_check, tenant
 
 
 class IdConverter:
@@ -68,6 +68,7 @@ v1 = [
     path("usage/export.csv", budgets.UsageExport.as_view()),
     path("usage/<id:pk>/", budgets.OneUsageRecord.as_view()),
     path("budget/", budgets.KeyBudget.as_view()),
+    path("estimate/", estimate.EstimateRequest.as_view()),
     path("tokens/", tenants.ManagementTokens.as_view()),
     path("tokens/<id:pk>/revoke/", tenants.RevokeManagementToken.as_view()),
     path("alert-channels/", alerts.AlertChannels.as_view()),
