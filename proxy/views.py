@@ -8,16 +8,16 @@ from django.db import DatabaseError
 from django.http import HttpRequest
 
 from budgets.ledger import LedgerUnavailable
-from budgets.pricing import catalogue
 from budgets.refusals import Refused
 from proxy import metrics, refusals
 from proxy.admission import PolicyChanged
 from proxy.engine import engine
 from proxy.forward import POLICY_ATTEMPTS, Answer, forward
 from proxy.http import ProxyRequest, ProxyResponse
+from proxy.offered import offered
 from proxy.providers import registry
 from proxy.providers.base import HeaderMap
-from proxy.providers.model_list import ListedModel, model_list
+from proxy.providers.model_list import model_list
 from proxy.quoting import Call
 from proxy.refusals import Refusal
 
@@ -65,13 +65,7 @@ async def _list_models(request: ProxyRequest) -> Answer:
             continue
         except (LedgerUnavailable, DatabaseError) as error:
             raise refusals.ledger_unavailable() from error
-        providers = ("openai", "anthropic", "gemini") if caller.mode == "test" else sorted(caller.ciphertexts)
-        listed = [
-            ListedModel(model.id, 0, model.provider, model.context_window, model.max_output_tokens)
-            for provider in providers
-            for model in catalogue.all_models(provider, datetime.now(UTC).date())
-            if not caller.allowed_models or model.id in caller.allowed_models
-        ]
+        listed = offered(caller, datetime.now(UTC).date())
         return Answer(
             200, [(b"content-type", b"application/json")], model_list(listed, request.header_map, request.path)
         )

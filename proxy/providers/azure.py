@@ -2,7 +2,8 @@
 
 A *deployment* is what a request names: in the path (`/openai/deployments/{deployment}/chat/completions`, with an
 `api-version` in the query) or, in the newer API, as its model (`/openai/v1/chat/completions`). What it costs goes by
-the model that the tenant says is deployed there. Reference: learn.microsoft.com/azure/ai-foundry/openai/reference and .../latest.
+the model that the tenant says is deployed there. Reference: learn.microsoft.com/azure/ai-foundry/openai/reference
+and .../latest.
 """
 
 import re

@@ -87,6 +87,11 @@ def named(adapter: Adapter, body: bytes, endpoints: Mapping[str, Endpoint]) -> A
     return _of(prefix, adapter.path, endpoints)
 
 
+def serves(provider: str, path: str) -> bool:
+    """Whether one of OpenAI's formats, by its path below the base URL, is served at a provider of another prefix."""
+    return provider not in _PREFIXED or path in _PREFIXED[provider]
+
+
 def _may_name_another(body: bytes) -> bool:
     """Whether some `model` in the body has a slash in its name; without one, nothing needs to be decoded here."""
     at = body.find(_NAME)

@@ -17,7 +17,7 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokonomics.settings")
 django.setup()
 
-from budgets import keyspace, recovery, refusals, services  # noqa: E402
+from budgets import keyspace, prices, recovery, refusals, services  # noqa: E402
 from budgets.models import UsageRecord  # noqa: E402
 from budgets.money import parse_usd  # noqa: E402
 from budgets.windows import WindowKind  # noqa: E402
@@ -90,6 +90,12 @@ def set_provider(tenant: Tenant, provider: str, secret: str, **place: Any) -> No
 
 def set_hold_policy(tenant: Tenant, policy: str) -> None:
     who.update_tenant(tenant=tenant, actor=OPERATOR, hold_policy=policy)
+
+
+def set_price(tenant: Tenant, provider: str, model: str, **rates: str) -> None:
+    """USD per 1,000,000 tokens, by kind."""
+    given = {kind: parse_usd(rate, decimals=9) for kind, rate in rates.items()}
+    prices.set_price(tenant=tenant, provider=provider, model=model, terms=prices.Terms(rates=given), actor=OPERATOR)
 
 
 def remove_provider(tenant: Tenant, provider: str) -> None:
@@ -167,7 +173,7 @@ def end_leases(tenant: Tenant) -> int:
 
 ACTIONS: tuple[Callable[..., Any], ...] = (
     *(set_cap, set_key_cap, create_key, revoke_key, allow_models, set_provider, remove_provider, suspend, resume),
-    *(set_hold_policy, die_in_change, rows, audit, fences, refused, end_leases),
+    *(set_price, set_hold_policy, die_in_change, rows, audit, fences, refused, end_leases),
 )
 BY_NAME = {action.__name__: action for action in ACTIONS}
 

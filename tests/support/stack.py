@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.processes import children_of
+from tenants.providers import PROVIDERS
 from tests.support.provider import ProviderMock
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -41,11 +42,16 @@ class ProductStack:
         self.process: subprocess.Popen[bytes] | None = None
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         self.env |= {"TOKONOMICS_DATA_DIR": str(self.data_dir), "TOKONOMICS_ALERTS_ALLOW_PRIVATE_URLS": "1"}
+        self.env |= {"TOKONOMICS_PROVIDERS_ALLOW_PRIVATE_URLS": "1"}
         if provider is not None:
             self.env |= {
                 "TOKONOMICS_OPENAI_BASE_URL": provider.base_url_openai,
                 "TOKONOMICS_ANTHROPIC_BASE_URL": provider.base_url_anthropic,
                 "TOKONOMICS_GEMINI_BASE_URL": provider.base_url_anthropic,
+            }
+            others = (each.id for each in PROVIDERS if each.prefixed and each.base_url)
+            self.env |= {
+                f"TOKONOMICS_{each.upper()}_BASE_URL": f"{provider.base_url_anthropic}/{each}/v1" for each in others
             }
         self.env |= environment or {}
 

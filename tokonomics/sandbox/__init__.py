@@ -13,6 +13,7 @@ deterministic (same request, same reply) and takes instructions for length, dela
     dialect.py        what a wire format has to provide
     openai.py         one provider's routes: chat (openai_chat.py: one completion), and those of openai_embeddings.py,
                       openai_completions.py and openai_moderations.py; openai_replies.py has their headers and errors
+    compatible.py    providers of OpenAI's chat format, each below a path of its own
     openai_responses.py  its newer wire format (openai_response.py: one response)
     anthropic.py      another (anthropic_messages.py: one message)
     router.py         from a request to its reply; the end of the pure part

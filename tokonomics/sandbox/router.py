@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from tokonomics.sandbox import instructions as header
 from tokonomics.sandbox.anthropic import ANTHROPIC
+from tokonomics.sandbox.compatible import COMPATIBLE
 from tokonomics.sandbox.dialect import Dialect, Request, RequestError
 from tokonomics.sandbox.faults import broken
 from tokonomics.sandbox.gemini import GEMINI
@@ -15,7 +16,7 @@ from tokonomics.sandbox.openai import OPENAI
 from tokonomics.sandbox.openai_responses import OPENAI_RESPONSES
 from tokonomics.sandbox.reply import Reply
 
-DIALECTS: tuple[Dialect, ...] = (GEMINI, ANTHROPIC, OPENAI_RESPONSES, OPENAI)
+DIALECTS: tuple[Dialect, ...] = (COMPATIBLE, GEMINI, ANTHROPIC, OPENAI_RESPONSES, OPENAI)
 FALLBACK = OPENAI
 
 _STATUS_MESSAGES = {

@@ -85,7 +85,7 @@ def test_a_name_and_its_dated_aliases_lead_to_the_model(provider: str, name: str
         ("gemini", "x-gemini-2.0-flash"),
         ("gemini", "claude-3-haiku"),  # Vertex sells it, the Gemini API does not
         ("google", "gemini-2.5-pro"),
-        ("groq", "llama-3.1-8b-instant"),
+        ("groq", "llama-3.1-8b-instant-max"),
         ("", "gpt-4o"),
     ],
 )
