@@ -73,20 +73,25 @@ class ClusterLane:
     # --- asking ----------------------------------------------------------------------------------------------------
 
     def call(self, script: Script, keys: Sequence[str], *args: Argument) -> Reply:
-        if (lane := self.lane_at(keys[0])) is not None:
-            return lane.call(script, keys, *args)
+        if self.known:
+            return self.lane_at(keys[0]).call(script, keys, *args)
         return self._later(keys[0], lambda lane: lane.call(script, keys, *args))
 
     def command(self, *args: Argument) -> Reply:
         """One plain command on its first argument's node: all of ours name their key there."""
         key = str(args[1]) if len(args) > 1 else ""
-        if (lane := self.lane_at(key)) is not None:
-            return lane.command(*args)
+        if self.known:
+            return self.lane_at(key).command(*args)
         return self._later(key, lambda lane: lane.command(*args))
 
-    def lane_at(self, key: str) -> Lane | None:
-        """The lane to the node that keeps a key; None before the map of slots was read."""
-        return self._by_slot[key_slot(key.encode())] if self._by_slot else None
+    @property
+    def known(self) -> bool:
+        """Whether the map of slots was read."""
+        return bool(self._by_slot)
+
+    def lane_at(self, key: str) -> Lane:
+        """The lane to the node that keeps a key, once they are known."""
+        return self._by_slot[key_slot(key.encode())]
 
     def _later(self, key: str, ask: Callable[[Lane], Reply]) -> Reply:
         reply = self._loop.create_future()
@@ -107,12 +112,11 @@ class ClusterLane:
 
     def set_time(self, now_ms: int, key: str = "") -> None:
         self._clock = now_ms / 1000 - self._loop.time()
-        if (lane := self.lane_at(key)) is not None:
-            lane.set_time(now_ms)
+        if self.known:
+            self.lane_at(key).set_time(now_ms)
 
     def run_id_at(self, key: str) -> str:
-        lane = self.lane_at(key)
-        return lane.run_id if lane is not None else ""
+        return self.lane_at(key).run_id if self.known else ""
 
     # --- what is known of it ---------------------------------------------------------------------------------------
 
@@ -131,7 +135,7 @@ class ClusterLane:
 
     @property
     def connected(self) -> bool:
-        return bool(self._by_slot) and all(lane.connected for lane in self._masters)
+        return self.known and all(lane.connected for lane in self._masters)
 
     # --- the map of slots ------------------------------------------------------------------------------------------
 

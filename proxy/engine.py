@@ -29,7 +29,7 @@ class Engine:
     """Started by the first request or by the server's lifespan, stopped with it."""
 
     def __init__(self) -> None:
-        self.lane = open_lane(settings.REDIS_URL, settings.LEDGER_TIMEOUT)
+        self.lane = open_lane(settings.REDIS_URL, settings.LEDGER_TIMEOUT, settings.REDIS_WAITAOF)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self.ledger = Ledger(self.lane, owner, settings.LEDGER_LEASE_SECONDS)
         self.inflight = InFlight(self.ledger, nudge=_nudge, confirmed=metrics.numbers.settle.observe)

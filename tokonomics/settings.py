@@ -155,6 +155,7 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- The ledger ------------------------------------------------------------------------------------------------------
 LEDGER_TIMEOUT = env.float("TOKONOMICS_LEDGER_TIMEOUT", default=0.5)  # seconds, connect and read
+REDIS_WAITAOF = env.str("TOKONOMICS_REDIS_WAITAOF", default="")  # where holds have to be on disk: `local,replicas`
 LEDGER_LEASE_SECONDS = env.int("TOKONOMICS_LEDGER_LEASE_SECONDS", default=60)
 LEDGER_GRACE_SECONDS = env.float("TOKONOMICS_LEDGER_GRACE_SECONDS", default=2.0)
 HELD_WAIT_SECONDS = env.float("TOKONOMICS_HELD_WAIT_SECONDS", default=2.0)

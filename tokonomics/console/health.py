@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 
 import redis
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
+from budgets.durable import Copies
 from tenants import store
 
 NEEDED_POLICY = "noeviction"
@@ -21,22 +23,34 @@ class RedisState:
 
 
 def redis_state() -> RedisState:
-    """Within LEDGER_TIMEOUT seconds each for connect and read."""
+    """Of the server, or of the worst of a Cluster's. Within LEDGER_TIMEOUT seconds each for connect and read."""
     try:
-        policies = [_policy_of(one) for one in store.servers().masters()]
+        seen = [_look(one) for one in store.servers().masters()]
     except (redis.RedisError, OSError, store.StoreUnavailable):
         return RedisState(reachable=False, maxmemory_policy="unknown", problem="Redis does not answer.")
-    problem, policy = "", next((policy for policy in policies if policy != NEEDED_POLICY), NEEDED_POLICY)
+    return next((state for state in seen if state.problem), seen[0])
+
+
+def _look(server: redis.Redis) -> RedisState:
+    policy = str(server.info("memory").get("maxmemory_policy", "unknown"))
+    problem = ""
     if policy != NEEDED_POLICY:
         problem = (
             f"Redis has maxmemory-policy {policy}: it would throw counters away when its memory is full, and caps with "
             f"them. Set it to {NEEDED_POLICY}."
         )
+    elif (copies := Copies.parse(settings.REDIS_WAITAOF)) is not None:
+        problem = _too_few_copies(server, copies)
     return RedisState(reachable=True, maxmemory_policy=policy, problem=problem)
 
 
-def _policy_of(server: redis.Redis) -> str:
-    return str(server.info("memory").get("maxmemory_policy", "unknown"))
+def _too_few_copies(server: redis.Redis, copies: Copies) -> str:
+    asked = f"TOKONOMICS_REDIS_WAITAOF ({settings.REDIS_WAITAOF}) cannot be kept"
+    if copies.here and not server.info("persistence").get("aof_enabled"):
+        return f"{asked}: Redis keeps no append-only file. Set appendonly to yes."
+    if (replicas := int(server.info("replication").get("connected_slaves", 0))) < copies.replicas:
+        return f"{asked}: Redis has {replicas} replicas."
+    return ""
 
 
 def database_problem() -> str:

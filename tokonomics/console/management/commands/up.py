@@ -13,6 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from budgets.durable import Copies
 from tenants.checks import server_problem
 from tokonomics.console import secrets
 from tokonomics.console.embedded import EmbeddedValkey, EmbeddedValkeyError
@@ -61,6 +62,10 @@ def prepare(host: str, port: int, workers: int) -> Stack:
     data_dir: Path = settings.DATA_DIR
     if problem := server_problem():
         raise CommandError(problem)
+    try:
+        Copies.parse(settings.REDIS_WAITAOF)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     listeners = listen(host, port, workers)
     claim = claim_port(host, listeners[0].getsockname()[1])
     make_private(data_dir)

@@ -1,0 +1,153 @@
+"""Holds that are on disk, or at a replica, before their requests go out (TOKONOMICS_REDIS_WAITAOF)."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from budgets import keyspace
+from budgets.durable import Copies, DurableLane
+from budgets.ledger import CapExceeded, Ledger, LedgerUnavailable, Reservation
+from budgets.reach import AnyLane, open_lane
+from tenants import store as blocking
+from tests.budgets.test_ledger import TENANT, USD, counters, reserve, state
+from tests.support.fleet import Cluster, Node, await_promotion, free_ports
+from tests.support.processes import wait_until
+from tokonomics.console import health
+
+POLICY = keyspace.policy(TENANT)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Node, Node]]:
+    """A master and its replica, both of which sync to disk once a second."""
+    first, second = free_ports(2)
+    folder = tmp_path_factory.mktemp("pair")
+    master = Node(folder / "master", first).start()
+    replica = Node(folder / "replica", second, replicaof=f"127.0.0.1 {first}").start()
+    wait_until(lambda: replica.cli("INFO", "replication")["master_link_status"] == "up", what="the replica in step")
+    yield master, replica
+    for node in (master, replica):
+        node.kill()
+
+
+@pytest.fixture
+def master(pair: tuple[Node, Node], settings: Any) -> Iterator[Node]:
+    node = pair[0]
+    node.cli("FLUSHALL")
+    node.cli("CONFIG", "SET", "appendfsync", "always")
+    settings.REDIS_URL = f"redis://{node.address}/0"
+    blocking.reset()
+    yield node
+    node.cli("CONFIG", "SET", "appendfsync", "everysec")
+    blocking.reset()
+
+
+async def opened(url: str, waitaof: str) -> AnyLane:
+    lane = open_lane(url, 0.5, waitaof)
+    await lane.command("EXISTS", POLICY)
+    await lane.command("HSET", POLICY, "run_id", lane.run_id_at(POLICY), "version", 1)
+    return lane
+
+
+@pytest.fixture
+async def ledger(master: Node) -> AsyncIterator[Ledger]:
+    lane = await opened(f"redis://{master.address}/0", "1,0")
+    yield Ledger(lane, "worker", lease_seconds=60)
+    await lane.aclose()
+
+
+async def test_a_hold_is_on_disk_when_it_is_granted(master: Node, ledger: Ledger) -> None:
+    asked = [reserve(ledger, USD // 100) for _ in range(100)]
+    granted = await asyncio.gather(*asked)
+    assert {one.held for one in granted} == {USD // 100}
+    master.kill()
+    master.start()
+    survived = [master.cli("HGET", keyspace.hold(TENANT, one.id), "state") for one in granted]
+    assert survived == ["open"] * 100
+
+
+async def test_refusals_and_settles_do_not_wait_for_a_disk(master: Node, ledger: Ledger) -> None:
+    master.cli("CONFIG", "SET", "appendfsync", "no")  # nobody syncs: what waits for it is refused
+    started = time.monotonic()
+    with pytest.raises(LedgerUnavailable, match="on disk at 0 here"):
+        await reserve(ledger, USD, hold="req_unsynced")
+    assert time.monotonic() - started < 2.2
+    started = time.monotonic()
+    await ledger.release(TENANT, "req_unsynced", b"{}")  # as admission does
+    assert await state(ledger.lane, counters(ledger)[0]) == (0, 0)
+    with pytest.raises(CapExceeded):
+        await asyncio.gather(reserve(ledger, 11 * USD), asyncio.sleep(0))
+    assert time.monotonic() - started < 2.2
+
+
+async def test_while_one_batch_waits_the_next_goes_out_beside_it(master: Node, ledger: Ledger) -> None:
+    """A server that syncs once a second keeps every connection that waits; the others go on."""
+    master.cli("CONFIG", "SET", "appendfsync", "everysec")
+    started = time.monotonic()
+    granted: list[Reservation] = []
+
+    async def client() -> None:
+        granted.append(await reserve(ledger, USD // 1000))
+
+    clients = []
+    for _ in range(60):
+        clients.append(asyncio.create_task(client()))
+        await asyncio.sleep(0.02)
+    await asyncio.gather(*clients)
+    assert len(granted) == 60
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.fault("Redis: failover to a replica that lacks the last second", promises=("P3",))
+async def test_a_hold_that_a_replica_has_outlives_its_master_and_its_worker(
+    pair: tuple[Node, Node], master: Node, tmp_path: Path
+) -> None:
+    """Both die at once: nothing else could tell of it. The hold is at the replica, and will be charged."""
+    replica = pair[1]
+    replica.cli("CONFIG", "SET", "appendfsync", "always")
+    lane = await opened(f"redis://{master.address}/0", "0,1")
+    granted = await reserve(Ledger(lane, "worker", lease_seconds=60), USD)
+    master.kill()
+    replica.cli("REPLICAOF", "NO", "ONE")
+    await_promotion(replica)
+    assert replica.cli("HGET", keyspace.hold(TENANT, granted.id), "state") == "open"
+    assert replica.cli("HGET", granted.counters[0].key, "held") == str(USD)
+    await lane.aclose()
+    master.start()
+    replica.cli("REPLICAOF", "127.0.0.1", master.port)
+
+
+async def test_without_its_replica_nothing_is_admitted(pair: tuple[Node, Node], master: Node) -> None:
+    lane = await opened(f"redis://{master.address}/0", "0,2")
+    with pytest.raises(LedgerUnavailable, match="replicas only"):
+        await reserve(Ledger(lane, "worker", lease_seconds=60), USD)
+    await lane.aclose()
+
+
+async def test_each_node_of_a_cluster_is_waited_for(store: Cluster) -> None:
+    lane = await opened(store.url, "1,0")
+    assert isinstance(lane, DurableLane)
+    ledger = Ledger(lane, "worker", lease_seconds=60)
+    granted = await asyncio.gather(*[reserve(ledger, USD // 100) for _ in range(20)])
+    assert {one.held for one in granted} == {USD // 100}
+    await lane.aclose()
+
+
+@pytest.mark.parametrize(("waitaof", "said"), [("1,0", ""), ("0,5", "Redis has "), ("", "")])
+def test_readiness_says_when_too_few_copies_can_be_kept(master: Node, settings: Any, waitaof: str, said: str) -> None:
+    settings.REDIS_WAITAOF = waitaof
+    assert health.redis_state().problem.count(said) if said else not health.redis_state().problem
+
+
+@pytest.mark.parametrize("text", ["2,0", "1", "yes", "1,-1", "1,x"])
+def test_a_setting_that_is_not_understood_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="TOKONOMICS_REDIS_WAITAOF"):
+        Copies.parse(text)
+
+
+def test_nothing_to_wait_for_is_no_setting() -> None:
+    assert Copies.parse("") is Copies.parse("0,0") is None
