@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from math import inf
 
 import httpx
@@ -23,8 +24,8 @@ from proxy.reply import Reply
 
 __all__ = ["KeepAliveTransport", "Limits", "Origin", "PoolStats", "Reply", "Timeouts", "not_sent", "request_head"]
 
-TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-REQUEST_HEAD = re.compile(rb"%b [!-~]+ HTTP/1\.1\r\n(?:%b: [^\x00\r\n]*\r\n)*\r\n" % (TOKEN, TOKEN))
+TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+TARGET = re.compile(rb"[!-~]+")
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 MAX_EMPTY_POOLS = 256
 
@@ -34,13 +35,21 @@ def not_sent(error: BaseException) -> bool:
     return isinstance(error, NEVER_SENT)
 
 
-def request_head(method: bytes, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def request_head(method: bytes, target: bytes, headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Request line and headers as sent. LocalProtocolError where a part could break out of its line."""
     lines = [b"%b %b HTTP/1.1\r\n" % (method, target), *[b"%b: %b\r\n" % header for header in headers], b"\r\n"]
     head = b"".join(lines)
-    if not REQUEST_HEAD.fullmatch(head) or head.count(b"\n") != len(lines):
+    whole = head.count(b"\n") == head.count(b"\r") == len(lines) and b"\0" not in head
+    named = all(map(_is_token, [method, *[name for name, _ in headers]]))
+    if not whole or not named or not TARGET.fullmatch(target):
         raise httpx.LocalProtocolError("The request's method, target or headers hold characters that may not be sent")
     return head
+
+
+@lru_cache(maxsize=1024)
+def _is_token(name: bytes) -> bool:
+    """A method or a header's name; always the same few."""
+    return TOKEN.fullmatch(name) is not None
 
 
 class KeepAliveTransport(httpx.AsyncBaseTransport):
