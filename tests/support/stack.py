@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.support.processes import children_of
 from tenants.providers import PROVIDERS
+from tests.support.processes import children_of
 from tests.support.provider import ProviderMock
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -113,12 +113,21 @@ def test_the_last_price_that_has_begun_counts_and_the_first_before_any_has() -> 
     assert [each[1].base.input // 10**9 for each in read if each] == [1, 2, 2, 3]
 
 
-def test_a_price_that_changes_within_a_day_is_not_held_to() -> None:
+def test_a_price_that_changes_within_a_day_is_a_tier_of_its_hours() -> None:
     prices = [
         ConditionalPrice(prices=price(input_mtok="1", output_mtok="1")),
         ConditionalPrice(TimeOfDateConstraint(time(0), time(8)), prices=price(input_mtok="2", output_mtok="2")),
     ]
-    assert read_prices("openai", model_info(prices), DAY) is None
+    read = read_prices("openai", model_info(prices), DAY)
+    assert read is not None
+    _, standard, tiers = read
+    assert standard.base.input == 10**9 and tiers["00:00-08:00 UTC"].base.input == 2 * 10**9
+
+
+def test_a_tier_whose_price_changes_within_a_day_is_not_held_to() -> None:
+    evening = TimeOfDateConstraint(time(18), time(23))
+    variants = [PriceVariant({"service_tier": "flex"}, price(input_mtok="1"), evening)]
+    assert read_prices("openai", model_info(price(input_mtok="2", output_mtok="2"), variants=variants), DAY) is None
 
 
 def test_a_service_tier_overrides_key_by_key_once_it_has_begun() -> None:
