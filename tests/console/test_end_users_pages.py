@@ -118,7 +118,7 @@ def test_a_key_shows_who_spent_most_and_what_each_may(owner: Client, fernhill: F
     assert "Each end user may spend $1.00 a day and $20.00 a month through this key." in page
     rows = page.split("End users All of them")[1]
     order = [rows.index(hashed(fernhill, user)[:12]) for user in ("eve", "ada", "bob")]
-    assert order == sorted(order) and "no end user named $1.20 of $1.00" in rows
+    assert order == sorted(order) and "no end user named $1.20 of $20.00" in rows
     assert rows.index("Blocked") < rows.index("Blocked today")
 
 

@@ -42,7 +42,8 @@ class Line:
 
     @property
     def windows(self) -> tuple[Window, Window]:
-        return self.day, self.month
+        """In the order of the table of keys."""
+        return self.month, self.day
 
 
 def lines(key: ApiKey, seen: Snapshot, users: Sequence[str]) -> list[Line]:
