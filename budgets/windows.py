@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 # How long a window's counters outlive the window, so that requests in flight across its end settle where they reserved.
 GRACE_SECONDS = 3 * 86_400
@@ -33,7 +34,7 @@ class Window:
     @property
     def reset_at(self) -> str:
         """When the window ends and the next begins, as the API writes it: `2026-12-01T00:00:00Z`."""
-        return datetime.fromtimestamp(self.end, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _stamp(self.end)
 
     @property
     def first_day(self) -> date:
@@ -42,6 +43,11 @@ class Window:
     @property
     def last_day(self) -> date:
         return datetime.fromtimestamp(self.end - 1, UTC).date()
+
+
+@lru_cache(maxsize=64)
+def _stamp(epoch_seconds: int) -> str:
+    return datetime.fromtimestamp(epoch_seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,32 @@
 """Identifiers of things: a prefix that says what it is, and enough randomness that nobody counts or guesses them."""
 
-import secrets
+import os
+from collections import deque
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # Byte -> character. 256 is no multiple of 62, so eight characters come up a little oftener: 5.95 bits a character.
 _AS_BASE62 = bytes(ord(_ALPHABET[byte % 62]) for byte in range(256))
 
 
+_LONGEST = 32
+_AT_ONCE = 128
+_ready: deque[bytes] = deque()
+os.register_at_fork(after_in_child=_ready.clear)
+
+
 def new_id(prefix: str, length: int = 16) -> str:
-    """`ten_4nVq8sJ0eYc2uBf6`: 16 characters are about 95 bits. One system call: every request makes two of these."""
-    return f"{prefix}_{secrets.token_bytes(length).translate(_AS_BASE62).decode()}"
+    """`ten_4nVq8sJ0eYc2uBf6`: 16 characters are about 95 bits; at most 32."""
+    return f"{prefix}_{_randomness()[:length].translate(_AS_BASE62).decode()}"
+
+
+def _randomness() -> bytes:
+    """32 bytes that nobody else gets. Drawn many at once: every request makes two ids, each would be a system call."""
+    while True:
+        try:
+            return _ready.popleft()
+        except IndexError:
+            drawn = os.urandom(_LONGEST * _AT_ONCE)
+            _ready.extend(drawn[start : start + _LONGEST] for start in range(0, len(drawn), _LONGEST))
 
 
 def tenant_id() -> str:

@@ -105,4 +105,6 @@ def optional_text(value: Any, where: str) -> str:
 
 def allowed_tokens(payload: dict[str, Any], allowed: Set[str], known: Set[str]) -> int:
     """Fields that only the tenant knows: should they reach the model as text, they are covered."""
+    if not allowed:
+        return 0
     return sum(len(orjson.dumps(payload[name])) for name in payload.keys() & allowed - known)

@@ -76,7 +76,7 @@ def named(adapter: Adapter, body: bytes, endpoints: Mapping[str, Endpoint]) -> A
 
     Raises RequestRefused.
     """
-    if isinstance(adapter, azure.Unplaced):
+    if type(adapter) is azure.Unplaced:  # isinstance of a Protocol's descendant is a long way, on every request
         return adapter.at(endpoints.get(adapter.provider))
     if adapter.provider != "openai" or adapter.path not in _MAY_BE_PREFIXED or not _may_name_another(body):
         return adapter
