@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 
-from budgets.models import Cap, Crossing, DailySpend, JournalCursor, UsageRecord
+from budgets.models import Cap, Crossing, DailySpend, EndUserCap, JournalCursor, UsageRecord
 from budgets.money import format_usd
 from tenants.admin import ReadOnly
 
@@ -42,6 +42,16 @@ class CapAdmin(LookAt):
     list_select_related = ["tenant", "api_key"]
     search_fields = ["tenant__name", "=tenant__id", "api_key__name", "=api_key__id"]
     fields = ["tenant", "api_key", "mode", "window", "amount_usd", "hard", "thresholds", "updated_at"]
+    readonly_fields = ["amount_usd"]
+
+
+@admin.register(EndUserCap)
+class EndUserCapAdmin(LookAt):
+    list_display = ["tenant", "api_key", "end_user", "window", "amount_usd", "updated_at"]
+    list_filter = ["window"]
+    list_select_related = ["tenant", "api_key"]
+    search_fields = ["tenant__name", "=tenant__id", "api_key__name", "=api_key__id", "=end_user"]
+    fields = ["tenant", "api_key", "end_user", "window", "amount_usd", "updated_at"]
     readonly_fields = ["amount_usd"]
 
 

@@ -36,6 +36,9 @@ def populated(fernhill: Tenant, owner: User, by_owner: Actor) -> list[str]:
     services.set_provider_credential(tenant=fernhill, provider="openai", secret="sk-proj-12345678", actor=by_owner)
     cap = budgets.set_tenant_cap(tenant=fernhill, amount=49 * NANO, actor=by_owner)
     budgets.set_key_cap(tenant=fernhill, key_id=made.key.pk, window=WindowKind.DAY, amount=NANO, actor=by_owner)
+    budgets.set_end_user_cap(
+        tenant=fernhill, key_id=made.key.pk, window=WindowKind.DAY, amount=NANO, end_user="a" * 24, actor=by_owner
+    )
     now = timezone.now()
     one = {"tenant": fernhill, "api_key": made.key, "mode": "live", "provider": "openai", "model": "gpt-4o"}
     UsageRecord.objects.create(

@@ -41,6 +41,7 @@ class Command(BaseCommand):
             "ok": all(audit.ok for audit in audits),
             "open_holds": sum(len(audit.open_holds) for audit in audits),
             "journal_lag": sum(audit.journal_lag for audit in audits),
+            "end_user_counters": sum(audit.end_users for audit in audits),
             "scopes": rows,
         }
         if as_json:
