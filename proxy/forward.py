@@ -31,6 +31,7 @@ from proxy.upstream import Decoder, RawHeaders, Reply, UnreadableReply, Upstream
 
 MOST_REPLY_BYTES = 64 * 1024 * 1024
 POLICY_ATTEMPTS = 5
+LARGE_BODY = 256 * 1024  # read off the event loop: pictures, sound and whole books take their time
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ async def _forward(call: Call, engine: Engine) -> Answer:
     try:
         caller = await engine.admission.caller(call.secret)
         call = placed(call, caller)
-        parsed = await asyncio.to_thread(parse, call, caller) if call.adapter.large else parse(call, caller)
+        parsed = await asyncio.to_thread(parse, call, caller) if len(call.body) > LARGE_BODY else parse(call, caller)
         end_user = end_user_of(call, caller, parsed)
         secret = provider_secret(call.adapter, caller)
         kept = await engine.kept.find((caller.tenant_id, caller.mode), parsed.continues) if parsed.continues else None

@@ -89,7 +89,7 @@ def _model(provider: str, model_id: str, on: date) -> Model | None:
         standard=standard,
         tiers=tiers,
         context_window=limits.window,
-        max_output_tokens=0 if purpose is Purpose.EMBEDDING else limits.output,
+        max_output_tokens=limits.output if purpose is Purpose.TEXT else 0,
         source=SOURCE,
         priced_on=on,
         purpose=purpose,

@@ -3,7 +3,10 @@
 OpenAI (developers.openai.com/api/docs/guides/images-vision) has two. Tiles: the image is scaled into 2048 x 2048, then
 to 768 px on its short side; it costs a base plus so much per 512 px tile. Patches: it costs a multiple of the 32 px
 patches that cover it, up to a budget. Anthropic (platform.claude.com/docs/en/build-with-claude/vision): about width x
-height / 750, counted in 28 px patches, scaled down above a budget that newer models have raised. As of 2026-11-24.
+height / 750, counted in 28 px patches, scaled down above a budget that newer models have raised. Google
+(ai.google.dev/gemini-api/docs/tokens and /media-resolution): Gemini 3 allots at most 2,240 tokens, at its highest
+resolution; the models before it count 258 for each tile of 256 to 768 px, cut by the short side, or in high resolution
+pan and scan with about 2,300. As of 2026-11-24.
 
 Where the pages are vague the larger reading counts: small images are taken as scaled up, `low` detail as no cheaper on
 patch models, `original` detail as possible on every model that may know it. An image of unknown size is the largest
@@ -75,6 +78,10 @@ _CLAUDE_FIRST_RESOLUTION = (
 )  # fmt: skip
 _CLAUDE_MOST, _CLAUDE_MOST_LATER = 1_700, 5_000
 
+_GEMINI_ALLOTTED, _GEMINI_MOST = ("gemini-3-", "gemini-3."), 2_240
+_GEMINI_TILED = ("gemini-1.5-", "gemini-flash-1.5", "gemini-pro-1.5", "gemini-2.0-", "gemini-2.5-")
+_GEMINI_TILE, _GEMINI_PANNED = 258, 2_560
+
 
 def image_bound(model: Model, *, detail: str = "auto", width: int | None = None, height: int | None = None) -> int:
     """Tokens. `detail` as OpenAI's field has it. A model without a formula here: its context window."""
@@ -83,6 +90,8 @@ def image_bound(model: Model, *, detail: str = "auto", width: int | None = None,
         return max(_openai(formula, detail, size) for formula in _openai_formulas(model.id))
     if model.provider == "anthropic":
         return _claude(model.id, size)
+    if model.provider == "gemini":
+        return _gemini(model.id, size) or model.context_window
     return model.context_window
 
 
@@ -118,3 +127,13 @@ def _claude(model_id: str, size: tuple[int, int] | None) -> int:
         return most
     width, height = size
     return min(most, max(ceil_div(width * height, 750), ceil_div(width, 28) * ceil_div(height, 28)))
+
+
+def _gemini(model_id: str, size: tuple[int, int] | None) -> int | None:
+    if model_id.startswith(_GEMINI_ALLOTTED):
+        return _GEMINI_MOST
+    if size is None or not model_id.startswith(_GEMINI_TILED):
+        return None
+    width, height = size
+    unit = max(256, min(768, min(width, height) * 2 // 3))
+    return max(_GEMINI_PANNED, ceil_div(width, unit) * ceil_div(height, unit) * _GEMINI_TILE)

@@ -194,8 +194,6 @@ class Adapter(Protocol):
     """Where it lives below the provider's base URL, e.g. `/chat/completions`; also its name in the ledger."""
     free: bool = False
     """True where the provider bills nothing for it: it is forwarded without a hold."""
-    large: bool = False
-    """Whether its bodies are so large as a rule that they are read off the event loop."""
     purpose: Purpose = Purpose.TEXT
     """Which of the provider's models serve it."""
 

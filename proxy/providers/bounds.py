@@ -59,4 +59,7 @@ def most_input_tokens(parsed: ParsedRequest, model: Model, kept_tokens: int | No
 
 
 def _image_tokens(image: Image, model: Model) -> int:
-    return image_bound(model, detail=image.detail, width=image.width, height=image.height)
+    tokens = image_bound(model, detail=image.detail, width=image.width, height=image.height)
+    if tokens == model.context_window and not model.window_published:
+        unbounded("model", f"The context window of `{model.id}`, which this picture could fill, is not known.")
+    return tokens

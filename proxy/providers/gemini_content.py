@@ -4,8 +4,10 @@ from collections.abc import Set
 from typing import Any
 
 from proxy.providers import fields
+from proxy.providers.base import Image
 from proxy.providers.content import Content
 from proxy.providers.gemini_spelling import listed, spelled
+from proxy.providers.image_size import base64_image_size
 
 _CONTENT = frozenset({"role", "parts"})
 _PART = frozenset(
@@ -21,6 +23,7 @@ _FILE = {"fileData": "a file elsewhere is not in the request, so its input canno
 # What tools that the provider ran have left behind: its length here says nothing.
 _KEPT = ("toolCall", "toolResponse")
 # Of these types nothing is heard; of all others, something may be.
+_MOST_IMAGE = 4_128  # 16 tiles of 258
 _SILENT = ("image/", "text/", "application/pdf")
 
 
@@ -65,11 +68,18 @@ def _read_part(value: Any, where: str, content: Content, allowed: Set[str]) -> d
 
 
 def _read_blob(value: Any, where: str, content: Content, allowed: Set[str]) -> dict[str, Any]:
-    """Pictures, sound and documents: none is counted by its bytes."""
+    """Pictures by their size, sound by its length; documents and moving pictures have neither that can be told."""
     blob = spelled(value, _BLOB, where, allowed)
     mime_type = fields.optional_text(blob.get("mimeType"), f"{where}.mimeType").lower()
-    content.fills_window = True
-    content.audio = content.audio or not mime_type.startswith(_SILENT)
+    data = blob.get("data")
+    size = base64_image_size(data) if mime_type.startswith("image/") and type(data) is str else None
+    if size is not None:
+        content.images.append(Image(_MOST_IMAGE, *size))
+    elif mime_type.startswith("audio/"):
+        content.add_sound(data)
+    else:
+        content.fills_window = True
+        content.audio = content.audio or not mime_type.startswith(_SILENT)
     return blob
 
 

@@ -48,7 +48,7 @@ class GeminiEmbed(GeminiAdapter):
             output_limit=0,
             least_output=0,
             audio=content.audio,
-            fills_window=content.fills_window,
+            fills_window=content.fills_window or bool(content.images),  # of these models no formula is known
             model_calls=max(1, len(read)),  # each has the context window to itself
         )
 

@@ -84,6 +84,7 @@ class GeminiGenerate(GeminiAdapter):
             least_output=_thinking_budget(config, allowed_fields) + 1,
             service_tier=_service_tier(payload),
             audio=content.audio,
+            images=tuple(content.images),
             fills_window=content.fills_window,
             # What it resumes is at most a window long; the token says nothing of it.
             continues=fields.optional_text(payload.get("continuationToken"), "continuationToken"),

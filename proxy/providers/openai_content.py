@@ -11,6 +11,7 @@ from proxy.providers.image_size import data_url_size
 _MESSAGE = frozenset(
     {
         "role", "content", "name", "refusal", "tool_calls", "tool_call_id", "function_call", "audio", "annotations",
+        "provider_specific_fields",
     }
 )  # fmt: skip
 _PARTS = {
@@ -21,10 +22,14 @@ _PARTS = {
     "file": frozenset({"type", "file", "prompt_cache_breakpoint"}),
 }
 _IMAGE = frozenset({"url", "detail"})
+_SOUND = frozenset({"data", "format"})
 _MOST_IMAGE = 48_169  # gpt-4o-mini at high detail: 2833 + 8 x 5667
 _TOOLS = frozenset({"function", "custom"})
 _TOOL = frozenset({"type", "function", "custom"})
-_BESIDE_CONTENT = ("name", "refusal", "tool_calls", "tool_call_id", "function_call", "annotations")
+# The last is what litellm keeps of a reply, and sends back with it.
+_BESIDE_CONTENT = (
+    *("name", "refusal", "tool_calls", "tool_call_id", "function_call", "annotations", "provider_specific_fields"),
+)
 
 
 def read(payload: dict[str, Any], allowed: Set[str], more: Set[str] = frozenset()) -> Content:
@@ -93,10 +98,10 @@ def _read_part(part: Any, content: Content, where: str, allowed: Set[str]) -> No
         content.texts.append(fields.optional_text(part.get(kind), f"{where}.{kind}"))
     elif kind == "image_url":
         _read_image(part.get("image_url"), content, where, allowed)
+    elif kind == "input_audio":
+        read_sound(part.get("input_audio"), content)
     else:
-        # Audio's length and a document's pages are not to be read off their bytes.
-        content.fills_window = True
-        content.audio = content.audio or kind == "input_audio"
+        content.fills_window = True  # a document's pages are not to be read off its bytes
 
 
 def _read_image(image: Any, content: Content, where: str, allowed: Set[str]) -> None:
@@ -106,6 +111,11 @@ def _read_image(image: Any, content: Content, where: str, allowed: Set[str]) -> 
     if type(url) is not str:
         fields.refuse(f"{where}.image_url.url", "An image needs a URL.")
     content.images.append(image_at(url, detail))
+
+
+def read_sound(value: Any, content: Content) -> None:
+    """What is not just sound and the name of its format may be anything."""
+    content.add_sound(value.get("data") if type(value) is dict and value.keys() <= _SOUND else None)
 
 
 def image_at(url: str, detail: str) -> Image:

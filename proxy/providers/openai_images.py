@@ -63,7 +63,6 @@ class OpenAIImageEdits(OpenAIImages):
     """Pictures out of pictures, which come as a form. The adapter; it keeps nothing between requests."""
 
     path = "/images/edits"
-    large = True
 
     def parse(self, body: bytes, headers: HeaderMap, allowed_fields: Set[str]) -> ParsedRequest:
         parts = multipart.read(body, headers)

@@ -5,7 +5,7 @@ from typing import Any
 
 from proxy.providers import fields
 from proxy.providers.content import Content
-from proxy.providers.openai_content import image_at
+from proxy.providers.openai_content import image_at, read_sound
 from proxy.providers.openai_responses_tools import read_client_tool
 
 _MESSAGE = frozenset({"type", "role", "content", "id", "status", "phase"})
@@ -116,10 +116,10 @@ def _read_parts(parts: Any, content: Content, where: str, allowed: Set[str]) -> 
                 content.add_json(part["annotations"])
         elif kind == "input_image":
             _read_image(part, content, where)
+        elif kind == "input_audio":
+            read_sound(part.get("input_audio"), content)
         else:
-            # A document's pages and audio's length are not to be read off their bytes.
-            content.fills_window = True
-            content.audio = content.audio or kind == "input_audio"
+            content.fills_window = True  # a document's pages are not to be read off its bytes
 
 
 def _read_image(image: dict[str, Any], content: Content, where: str) -> None:

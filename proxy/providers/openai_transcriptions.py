@@ -42,7 +42,6 @@ class OpenAITranscriptions(OpenAIAdapter):
     path = "/audio/transcriptions"
     purpose = Purpose.TRANSCRIPTION
     known = KNOWN
-    large = True
 
     def parse(self, body: bytes, headers: HeaderMap, allowed_fields: Set[str]) -> ParsedRequest:
         parts = multipart.read(body, headers)

@@ -77,9 +77,29 @@ def test_claude_images(name: str, size: tuple[int, int] | None, published: int, 
     assert published <= image_bound(model("anthropic", name), width=width, height=height) <= most
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "published", "most"),
+    [
+        # Google's: 258 a tile; 960 x 540 is cut into 3 x 2 tiles of 360 px; high resolution pans with about 2,048 more.
+        ("gemini-2.5-flash", (384, 384), 258, 2_560),
+        ("gemini-2.5-flash", (960, 540), 6 * 258, 2_560),
+        ("gemini-2.5-flash", (3_072, 3_072), 16 * 258, 16 * 258),
+        ("gemini-2.0-flash", (10_000, 300), 258, 51 * 2 * 258),
+        # Gemini 3: 1,120 as a rule, 2,240 at most.
+        ("gemini-3-flash-preview", (10, 10), 1_120, 2_240),
+        ("gemini-3.1-pro-preview", None, 2_240, 2_240),
+    ],
+)
+def test_gemini_images(name: str, size: tuple[int, int] | None, published: int, most: int) -> None:
+    width, height = size or (None, None)
+    assert published <= image_bound(model("gemini", name), width=width, height=height) <= most
+
+
 def test_an_image_without_a_formula_is_bounded_by_the_window() -> None:
+    argon = model("gemini", "gemini-4-argon")
+    assert image_bound(argon, width=10, height=10) == argon.context_window
     gemini = model("gemini", "gemini-2.5-pro")
-    assert image_bound(gemini, width=10, height=10) == gemini.context_window
+    assert image_bound(gemini) == gemini.context_window
 
 
 @given(st.sampled_from(MODELS), st.sampled_from(["low", "high", "auto", "original"]), SIDES, SIDES)

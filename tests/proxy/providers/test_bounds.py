@@ -1,5 +1,6 @@
 """From a parsed request to its quote; whatever usage the meter then reads within the limits costs no more."""
 
+import base64
 from dataclasses import replace
 from datetime import date
 
@@ -16,6 +17,8 @@ from proxy.providers.base import Image
 from proxy.providers.bounds import most_input_tokens, quote_of
 from proxy.providers.openai_chat import OPENAI_CHAT
 from proxy.providers.openai_responses import OPENAI_RESPONSES
+from tests.proxy.providers.images import png
+from tests.proxy.providers.sounds import m4a, mp3, ogg, wav, webm
 from tests.proxy.providers.support import FLASH, anthropic, gemini, openai, refusal, responses
 
 TODAY = date(2026, 11, 24)
@@ -173,3 +176,40 @@ def test_no_gemini_usage_within_the_limits_costs_more_than_the_quote(data, model
     meter = FLASH.meter(parsed)
     meter.feed_body(orjson.dumps({"usageMetadata": usage}))
     assert cost(model, meter.usage()) <= quote_of(parsed, model, **LIMITS).most
+
+
+def _inline(mime_type, data):
+    return [{"parts": [{"inlineData": {"mimeType": mime_type, "data": data}}]}]
+
+
+def test_a_picture_for_gemini_is_bounded_by_its_size_and_fills_no_window():
+    parsed = gemini(contents=_inline("image/png", png(1024, 1024)))
+    text = parsed.input_tokens - sum(image.most for image in parsed.images)
+    assert most_input_tokens(parsed, FLASH_MODEL) == text + 2_560
+    for mime_type, data in (("image/png", "AAAA"), ("image/gif", png(5, 5)[8:]), ("application/pdf", png(5, 5))):
+        assert most_input_tokens(gemini(contents=_inline(mime_type, data)), FLASH_MODEL) == FLASH_MODEL.context_window
+    unknown = replace(FLASH_MODEL, id="gemini-4-argon", window_published=False)
+    assert refusal(most_input_tokens, parsed, unknown).param == "model"
+
+
+@pytest.mark.parametrize(
+    ("sound", "seconds"), [(wav(59.5), 60), (mp3(1_000), 37), (ogg(500), 11), (m4a(431), 11), (webm(50), 2)]
+)
+def test_sound_is_bounded_by_its_length_and_fills_no_window(sound, seconds):
+    data = base64.b64encode(sound).decode()
+    spoken = gemini(contents=_inline("audio/x", data))
+    silent = gemini(contents=_inline("audio/x", base64.b64encode(wav(0.1)).decode()))
+    assert spoken.audio
+    assert not spoken.fills_window
+    assert spoken.input_tokens - silent.input_tokens == 32 * (seconds - 1)
+    part = {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
+    chat = openai(model="gpt-audio", messages=[{"role": "user", "content": [part]}])
+    assert most_input_tokens(chat, find("openai", "gpt-audio", TODAY)) == chat.input_tokens < 32 * seconds + 200
+    spoken = responses(input=[{"role": "user", "content": [part]}])
+    assert (spoken.audio, spoken.fills_window) == (True, False)
+
+
+def test_sound_of_unknown_length_may_fill_the_window():
+    for audio in ({"data": "AAAA"}, {"data": "not base64!"}, {"data": 5}, {"id": "audio_1"}, None, "x"):
+        part = {"type": "input_audio", "input_audio": audio}
+        assert openai(messages=[{"role": "user", "content": [part]}]).fills_window
