@@ -254,16 +254,22 @@ class InFlight:
     async def _pulse(self) -> None:
         """Notice a new server within a second, send unconfirmed endings again, forget what is drained."""
         now, run_id = time.monotonic(), self._ledger.lane.run_id
-        due: list[tuple[str, _Tenant, list[str]]] = []
+        restless: list[tuple[str, _Tenant, list[str]]] = []
+        waiting: list[tuple[str, _Tenant]] = []
         for tenant_id, tenant in list(self._tenants.items()):
             if tenant.idle:
                 if now - tenant.seen > 2 * SEEN_AGAIN_SECONDS:
                     del self._tenants[tenant_id]
-            elif tenant.restless or run_id != self._run_id or now - tenant.looked >= DRAINED_SECONDS:
+            elif tenant.restless or run_id != self._run_id:
                 tenant.looked = now
-                due.append((tenant_id, tenant, []))
+                restless.append((tenant_id, tenant, []))
+            elif now - tenant.looked >= DRAINED_SECONDS:
+                tenant.looked = now
+                waiting.append((tenant_id, tenant))
         self._run_id = run_id
-        await self._look_after(due)
+        await self._look_after(restless)
+        for start in range(0, len(waiting), AT_ONCE):
+            await self._look_for_drained(waiting[start : start + AT_ONCE])
 
     async def _renew(self) -> None:
         tenants = list(self._tenants.items())
@@ -273,6 +279,22 @@ class InFlight:
         """Many at once, so that thousands of tenants cost some dozens of round trips."""
         for start in range(0, len(due), AT_ONCE):
             await asyncio.gather(*[self._with_recovery(*each) for each in due[start : start + AT_ONCE]])
+
+    async def _look_for_drained(self, waiting: list[tuple[str, _Tenant]]) -> None:
+        """Of tenants with nothing in flight, one plain command each: thousands may wait for their rows."""
+        lane = self._ledger.lane
+        keys = [keyspace.policy(tenant_id) for tenant_id, _ in waiting]
+        asked = [lane.command("HMGET", key, "run_id", "built", "drained_upto") for key in keys]
+        replies = await asyncio.gather(*asked, return_exceptions=True)
+        for key, (tenant_id, tenant), reply in zip(keys, waiting, replies, strict=True):
+            if isinstance(reply, BaseException):
+                log.warning("the ledger of %s cannot be reached: %s", tenant_id, reply)
+                continue
+            run_id, built, drained_upto = (str(part or b"", "ascii") for part in reply)
+            if run_id == lane.run_id_at(key) and built == tenant.building:
+                self._forget_drained(tenant, drained_upto)
+            else:
+                await self._with_recovery(tenant_id, tenant, [])
 
     async def _with_recovery(self, tenant_id: str, tenant: _Tenant, holds: list[str]) -> None:
         try:
@@ -290,11 +312,13 @@ class InFlight:
     def _forget_drained(self, tenant: _Tenant, drained_upto: str) -> None:
         if not drained_upto:
             return
-        upto = recovery.stream_id(drained_upto)
-        for hold, ending in list(tenant.undrained.items()):
-            if recovery.stream_id(ending.entry) <= upto:
-                del tenant.undrained[hold]
-                self._undrained -= 1
+        upto, undrained = recovery.stream_id(drained_upto), tenant.undrained
+        while undrained:
+            hold, ending = next(iter(undrained.items()))
+            if recovery.stream_id(ending.entry) > upto:
+                return  # the rest came later; should one have come earlier, it is forgotten with this one
+            del undrained[hold]
+            self._undrained -= 1
 
     async def _tell_drain(self) -> None:
         if self._dirty:
