@@ -42,7 +42,9 @@ class Scene:
             Counter("api_key", day, keyspace.key_counter(tenant, key, day.suffix), None, False),
         )
 
-    async def reserve(self, amount: int, ledger: Ledger | None = None, *, building: str = "") -> Reservation:
+    async def reserve(
+        self, amount: int, ledger: Ledger | None = None, *, building: str = "", hold: str = ""
+    ) -> Reservation:
         request = Request(
             self.tenant.pk, self.key.pk, "live", "openai", "gpt-4o", "/chat/completions", "u1", True, (("input", 5),)
         )
@@ -53,7 +55,7 @@ class Scene:
             version=1,
             least=amount,
             most=amount,
-            hold=hold_id(),
+            hold=hold or hold_id(),
             building=building,
         )
         self.inflight.opened(reservation)
