@@ -17,7 +17,7 @@ from proxy import refusals
 from proxy.admission import KeyPolicy, refuse_unusable
 from proxy.estimates import Estimates
 from proxy.fitting import fit_of
-from proxy.holding import Plan, plan_of
+from proxy.holding import Plan, foreseen, plan_of
 from proxy.providers.base import ParsedRequest
 from proxy.quoting import Call, end_user_of, parse, placed, price, provider_secret, told_prices
 from proxy.refusals import Refusal
@@ -96,10 +96,11 @@ def _foreseen(caller: KeyPolicy, counters: Sequence[Counter], made: Estimate) ->
         fit = fit_of(error, caller, made.parsed, made.model, made.plan)
         raise refusals.cap_exceeded(error, fit, made.parsed.model)
     rooms = [
-        counter.cap - spent - held for counter, spent, held in standing if counter.hard and counter.cap is not None
+        (counter.cap - spent - held, held)
+        for counter, spent, held in standing
+        if counter.hard and counter.cap is not None
     ]
-    ask, room = made.plan.ask, min(rooms, default=made.plan.ask.most)
-    return min(ask.most, room) if ask.between else ask.most if room >= ask.most else ask.least
+    return foreseen(made.plan.ask, rooms)
 
 
 def wall_before(standing: Sequence[tuple[Counter, int, int]], least: int) -> CapExceeded | None:

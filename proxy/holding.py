@@ -5,6 +5,7 @@ of which the proxy knows at each moment what it can have cost: all of the bound 
 of it, which grows as the stream does. `ESTIMATE`: what such requests of this tenant usually cost, if it chose that.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -40,6 +41,17 @@ class Plan:
     def output_limit(self, granted: int) -> int:
         """The output limit per choice to write into a request that names none."""
         return self.quote.affordable(granted) if self.basis is Basis.BOUND else self.quote.most_output
+
+
+def foreseen(ask: Ask, rooms: Iterable[tuple[int, int]]) -> int:
+    """What the ledger would grant of `ask`, as budgets/lua/reserve.lua shares out what is left, where `least` fits.
+
+    `rooms`: of each hard cap what is left of it and what is held, nanodollars.
+    """
+    share = min((room // (2 + 4 * held // max(ask.most, 1)) for room, held in rooms), default=ask.most)
+    if share >= ask.most:
+        return ask.most
+    return max(ask.least, share) if ask.between else ask.least
 
 
 def plan_of(

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tenants import policy
 from tenants.audit import Actor, record
 from tenants.errors import Conflict, InvalidValue
-from tenants.models import Role, Tenant, User
+from tenants.models import HoldPolicy, Role, Tenant, User
 from tenants.services import values
 from tenants.services.people import NewPerson, add_member, register
 from tenants.slugs import checked_slug, unique_slug
@@ -21,6 +21,7 @@ _CHECKS: dict[str, Callable[[Any], object]] = {
     "slug": checked_slug,
     "default_output_limit": lambda value: values.output_limit("default_output_limit", value),
     "least_output_limit": lambda value: values.output_limit("least_output_limit", value),
+    "hold_policy": lambda value: values.one_of("hold_policy", value, HoldPolicy.values),
     "allowed_fields": lambda value: values.words("allowed_fields", value, what="fields"),
     "time_zone": lambda value: values.time_zone("time_zone", value),
 }
@@ -70,6 +71,7 @@ def update_tenant(
     slug: str | None = None,
     default_output_limit: int | None = None,
     least_output_limit: int | None = None,
+    hold_policy: str | None = None,
     allowed_fields: Sequence[str] | None = None,
     time_zone: str | None = None,
 ) -> Tenant:
@@ -79,6 +81,7 @@ def update_tenant(
         "slug": slug,
         "default_output_limit": default_output_limit,
         "least_output_limit": least_output_limit,
+        "hold_policy": hold_policy,
         "allowed_fields": allowed_fields,
         "time_zone": time_zone,
     }

@@ -54,6 +54,12 @@ def output_limit(field: str, value: int) -> int:
     return value
 
 
+def one_of(field: str, value: str, choices: Sequence[str]) -> str:
+    if value not in choices:
+        raise InvalidValue(field, f"Choose one of {', '.join(choices)}.")
+    return value
+
+
 def expiry(field: str, value: datetime | None) -> datetime | None:
     if value is not None and (timezone.is_naive(value) or value <= timezone.now()):
         raise InvalidValue(field, "Choose an expiry in the future.")

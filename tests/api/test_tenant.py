@@ -46,6 +46,15 @@ def test_without_a_budget_says_null(company: Company) -> None:
     assert said["monthly_budget_usd"] is None and said["remaining_usd"] is None and said["hard_cap"] is True
 
 
+def test_what_a_request_holds_is_a_setting(company: Company) -> None:
+    assert company.api.get("tenant/").json()["hold_policy"] == "bound"
+    assert company.api.patch("tenant/", {"hold_policy": "estimate"}).json()["hold_policy"] == "estimate"
+    event = AuditEvent.objects.filter(action="tenant.changed").last()
+    assert event is not None and event.changes == {"hold_policy": ["bound", "estimate"]}
+    refused = company.api.patch("tenant/", {"hold_policy": "hope"})
+    assert refused.status_code == 400 and refused.json()["error"]["param"] == "hold_policy"
+
+
 def test_a_change_is_answered_as_it_then_stands_and_audited(company: Company) -> None:
     reply = company.api.patch(
         "tenant/",

@@ -250,6 +250,29 @@ def test_limits_are_saved_and_refused_where_they_contradict_each_other(owner: Cl
     assert fernhill.tenant.allowed_fields == []
 
 
+def test_what_a_request_holds_is_chosen_and_the_page_says_what_that_risks(owner: Client, fernhill: Fernhill) -> None:
+    page = owner.get(f"{fernhill.home}settings/")
+    assert "the budget can be overspent by what is in flight when it is reached" in text(page)
+    assert 'value="bound" id="id_hold_policy_0" checked' in page.content.decode()
+    done = owner.post(f"{fernhill.home}settings/holds/", {"hold_policy": "estimate"}, follow=True)
+    assert "what such ones usually cost is held. The budget can be overspent." in text(done)
+    fernhill.tenant.refresh_from_db()
+    assert fernhill.tenant.hold_policy == "estimate"
+    for wrong in ("", "hope"):
+        refused = owner.post(f"{fernhill.home}settings/holds/", {"hold_policy": wrong})
+        assert "Error" in text(refused) and '<a href="#id_hold_policy_0">' in refused.content.decode()
+    fernhill.tenant.refresh_from_db()
+    assert fernhill.tenant.hold_policy == "estimate"
+
+
+def test_who_may_not_change_the_budget_may_not_let_it_be_overspent(fernhill: Fernhill) -> None:
+    viewer = at_desk(fernhill.member("viewer"))
+    assert viewer.post(f"{fernhill.home}settings/holds/", {"hold_policy": "estimate"}).status_code == 403
+    fernhill.tenant.refresh_from_db()
+    assert fernhill.tenant.hold_policy == "bound"
+    assert "The budget cannot be overspent." in text(viewer.get(f"{fernhill.home}settings/"))
+
+
 def test_the_company_has_a_name_and_a_time_zone(owner: Client, fernhill: Fernhill) -> None:
     owner.post(f"{fernhill.home}settings/company/", {"name": "Fernhill", "time_zone": "Europe/Berlin"})
     fernhill.tenant.refresh_from_db()

@@ -6,7 +6,7 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from budgets.serializers import Usd, UsdInput
-from tenants.models import ApiKey, KeyMode, Tenant
+from tenants.models import ApiKey, HoldPolicy, KeyMode, Tenant
 from tenants.serializers import Flag, ListQuery, Moment, Strict, Text, Whole
 from tenants.services.api_keys import LONGEST_OVERLAP
 
@@ -38,7 +38,7 @@ class TenantSerializer(serializers.ModelSerializer[Tenant]):
         fields = [
             *("id", "slug", "name", "created_at", "monthly_budget_usd", "hard_cap", "spent_usd", "held_usd"),
             *("remaining_usd", "reset_at", "live", "test_budget_usd", "test_spent_usd", "test_held_usd"),
-            *("test_remaining_usd", "default_output_limit", "least_output_limit", "allowed_fields"),
+            *("test_remaining_usd", "default_output_limit", "least_output_limit", "hold_policy", "allowed_fields"),
         ]
         read_only_fields = fields
 
@@ -55,6 +55,12 @@ class TenantChange(Strict):
     test_budget_usd = UsdInput(required=False)
     default_output_limit = Whole(required=False, help_text="Tokens, written into requests that name no limit.")
     least_output_limit = Whole(required=False, help_text="Tokens; a request is refused rather than given less.")
+    hold_policy = serializers.ChoiceField(
+        HoldPolicy.values,
+        required=False,
+        help_text="What a request holds: `bound`, the most that it can cost, or `estimate`, what such requests usually "
+        "cost. With `estimate` the budget can be overspent by what is in flight.",
+    )
     allowed_fields = serializers.ListField(
         child=Text(), required=False, help_text="Request fields that may be forwarded unpriced."
     )

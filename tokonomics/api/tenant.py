@@ -18,7 +18,7 @@ from tenants.services import update_tenant
 from tokonomics.api.serializers import TenantChange, TenantSerializer
 from tokonomics.console import words
 
-_SETTINGS = ("name", "default_output_limit", "least_output_limit", "allowed_fields")
+_SETTINGS = ("name", "default_output_limit", "least_output_limit", "hold_policy", "allowed_fields")
 _BUDGET = ("monthly_budget_usd", "hard_cap")
 
 

@@ -20,6 +20,11 @@ _FLAGS = {
     "usage_missing": "the provider gave no usage",
     "corrected": "put right after its lease had ended",
     "bound_breach": "it cost more than was held for it",
+    "estimate_breach": "it cost more than such requests usually do",
+    "budget_cap_exceeded": "the rest of it would have broken a cap",
+    "budget_held": "the rest of it would have broken a cap",
+    "ledger_unavailable": "more could not be held for it",
+    "hold_ended": "its hold had ended",
 }
 
 
@@ -62,6 +67,7 @@ def of_record(record: UsageRecord) -> Row:
 _STATES = {
     UsageStatus.CHARGED_AT_HOLD: ("At hold", "warn"),
     UsageStatus.LEASE_ENDED: ("At hold", "warn"),
+    UsageStatus.CUT_SHORT: ("Cut short", "wall"),
     UsageStatus.PROVIDER_ERROR: ("Provider error", ""),
     UsageStatus.NOT_SENT: ("Not sent", ""),
 }
@@ -73,6 +79,8 @@ def what_happened(record: UsageRecord) -> str:
     match record.status:
         case UsageStatus.CHARGED_AT_HOLD:
             return f"{', '.join(said) or 'the usage is not known'}: charged at the hold"
+        case UsageStatus.CUT_SHORT:
+            return f"{', '.join(said) or 'it was ended by us'}: ended there, charged at what it had shown"
         case UsageStatus.LEASE_ENDED:
             return "its worker vanished: charged at the hold"
         case UsageStatus.PROVIDER_ERROR:

@@ -29,6 +29,9 @@ DID = {
     "provider.set": "stored a key of",
     "provider.removed": "removed the key of",
     "provider.tested": "tested the key of",
+    "price.set": "set a price of its own for",
+    "price.changed": "changed its own price of",
+    "price.removed": "removed its own price of",
     "management_token.created": "made the management token",
     "management_token.revoked": "revoked the management token",
     "alert_channel.created": "added the alert channel",
@@ -51,6 +54,7 @@ FIELDS = {
     "default_output_limit": "output limit",
     "requires_end_user": "end user required",
     "least_output_limit": "least output limit",
+    "hold_policy": "what a request holds",
     "allowed_fields": "fields that may pass unpriced",
     "allowed_models": "models",
     "time_zone": "time zone",
@@ -65,7 +69,11 @@ FIELDS = {
     "scopes": "scopes",
     "last_four": "ends in",
     "test_result": "result",
+    "base_url": "address",
+    "api_version": "API version",
+    "deployments": "deployments",
 }
+HOLD_POLICIES = {"bound": "the most that it can cost", "estimate": "what such requests usually cost"}
 _ITSELF = ("revoked_at", "paused_at", "suspended_at")  # the action says it already
 
 
@@ -138,6 +146,8 @@ def said(field: str, value: Any) -> str:
         return "none"
     if field == "hard":
         return "on" if value else "off"
+    if field == "hold_policy":
+        return HOLD_POLICIES.get(value, value)
     if field.endswith("_usd"):
         return show.cap(usd(value))
     if isinstance(value, bool):

@@ -7,8 +7,9 @@ from zoneinfo import available_timezones
 from django import forms
 
 from budgets.models import Cap
+from tenants.models import HoldPolicy
 from tokonomics.console import words
-from tokonomics.console.forms import AmountField, ConsoleForm, NamesField, TokensField
+from tokonomics.console.forms import AmountField, ConsoleForm, NamesField, Radios, TokensField
 
 NONE_SEEN = "none"
 
@@ -46,6 +47,15 @@ class LimitsForm(ConsoleForm):
     default_output_limit = TokensField(label="Output limit", what="the output limit")
     least_output_limit = TokensField(label="Least output limit", what="the least output limit")
     allowed_fields = NamesField(label="Fields that may pass unpriced", required=False)
+
+
+class HoldsForm(ConsoleForm):
+    hold_policy = forms.ChoiceField(
+        label="What a request holds",
+        choices=HoldPolicy.choices,
+        widget=Radios,
+        error_messages={"required": "Choose what a request holds."},
+    )
 
 
 class CompanyForm(ConsoleForm):

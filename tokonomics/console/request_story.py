@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from budgets.models import UsageRecord, UsageStatus
 from budgets.refusals import Refused
 from tenants.models import ApiKey
+from tenants.providers import title_of
 from tenants.store import StoreUnavailable
 from tokonomics.console import activity, in_flight, words
 from tokonomics.console import presentation as show
@@ -14,9 +15,13 @@ from tokonomics.console.bill import Bill, bill_of
 from tokonomics.console.in_flight import Hold
 from tokonomics.console.standings import Snapshot
 
-PROVIDERS = {"openai": "OpenAI", "anthropic": "Anthropic", "gemini": "Google"}
 _FLAGS = {
     "bound_breach": "It cost more than the most that was reckoned. Your operator sees it too.",
+    "estimate_breach": "It cost more than was held for it: the company has chosen to hold what requests usually cost.",
+    "budget_cap_exceeded": "The rest of it did not fit under a cap any more, so it was ended as at its output limit.",
+    "budget_held": "The rest of it did not fit beside what others held, so it was ended as at its output limit.",
+    "ledger_unavailable": "The ledger was out of reach to hold more for it, so it was ended as at its output limit.",
+    "hold_ended": "What was held for it had been ended, so it was ended as at its output limit.",
     "client_gone": "The client left before the end. The rest was read from the provider to learn what it cost.",
     "corrected": "Its worker was thought lost and the hold charged; when it came back, the true cost took its place.",
     "cut": "The reply ended before it was complete.",
@@ -79,6 +84,8 @@ def _headline(record: UsageRecord) -> str:
     match record.status:
         case UsageStatus.CHARGED_AT_HOLD:
             return words.charged_at_hold(record.cost)
+        case UsageStatus.CUT_SHORT:
+            return f"It was ended{after}, at the most that it can have cost by then: {show.exact(record.cost)}."
         case UsageStatus.LEASE_ENDED:
             return f"Its worker vanished, so the most it could cost was charged: {show.exact(record.cost)}."
         case UsageStatus.PROVIDER_ERROR:
@@ -89,7 +96,7 @@ def _headline(record: UsageRecord) -> str:
 
 
 def _provider(name: str) -> str:
-    return PROVIDERS.get(name, name)
+    return title_of(name)
 
 
 def _moments(record: UsageRecord) -> Iterator[Moment]:
@@ -119,6 +126,8 @@ def _held_text(amount: int) -> str:
 def _ended(record: UsageRecord) -> str:
     if record.status in (UsageStatus.CHARGED_AT_HOLD, UsageStatus.LEASE_ENDED):
         return "Ended without a known usage"
+    if record.status == UsageStatus.CUT_SHORT:
+        return "Ended by us"
     return "Ended"
 
 
@@ -132,7 +141,7 @@ def _ending_text(record: UsageRecord) -> str:
 def _settled_text(record: UsageRecord) -> str:
     if record.cost == 0:
         return "Nothing is charged; the hold is off."
-    if record.status == UsageStatus.SETTLED:
+    if record.status in (UsageStatus.SETTLED, UsageStatus.CUT_SHORT):
         return f"{show.exact(record.cost)} is charged, the hold is off."
     return f"{show.exact(record.cost)} is charged: the whole hold."
 

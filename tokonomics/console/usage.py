@@ -23,6 +23,7 @@ MOST_NEW = 99
 SHOWN: dict[str, tuple[str, tuple[str, ...]]] = {
     "settled": ("settled", (UsageStatus.SETTLED,)),
     "at_hold": ("charged at the hold", (UsageStatus.CHARGED_AT_HOLD, UsageStatus.LEASE_ENDED)),
+    "cut_short": ("cut short", (UsageStatus.CUT_SHORT,)),
     "failed": ("not charged", (UsageStatus.PROVIDER_ERROR, UsageStatus.NOT_SENT)),
     "refused": ("refused", ()),
 }

@@ -19,7 +19,15 @@ from tokonomics.console import presentation as show
 from tokonomics.console.access import TenantRequest
 from tokonomics.console.budget_changes import ChangedMeanwhile, budget_of
 from tokonomics.console.forms import ConsoleForm
-from tokonomics.console.forms_settings import BudgetForm, CompanyForm, LimitsForm, TestBudgetForm, version_of, zones
+from tokonomics.console.forms_settings import (
+    BudgetForm,
+    CompanyForm,
+    HoldsForm,
+    LimitsForm,
+    TestBudgetForm,
+    version_of,
+    zones,
+)
 from tokonomics.console.standings import Snapshot
 from tokonomics.console.views_start import FIRST_BUDGET
 from tokonomics.console.words import Question
@@ -127,6 +135,18 @@ def limits(request: TenantRequest, slug: str) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@access.page("settings", needs=Action.CHANGE_BUDGET, to=words_settings.TO_BUDGET)
+def holds(request: TenantRequest, slug: str) -> HttpResponse:
+    """It decides whether the budget can be overspent: for who may change that."""
+    if request.method != "POST":
+        return redirect(f"/t/{slug}/settings/#holds")
+    form = HoldsForm(request.POST)
+    if form.is_valid() and _did(form, "hold_policy", update_tenant, request, **form.cleaned_data):
+        return _done(request, words_settings.HOLDS_SAVED[form.cleaned_data["hold_policy"]], "holds")
+    return _show(request, holds=form)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 @access.page("settings", needs=Action.CHANGE_SETTINGS, to=words_settings.TO_SETTINGS)
 def company(request: TenantRequest, slug: str) -> HttpResponse:
     if request.method != "POST":
@@ -179,6 +199,7 @@ def _show(request: TenantRequest, **forms: ConsoleForm) -> HttpResponse:
         "changed": budget_page.changed_when(budget_changes.last_change(tenant), seen),
         "test": forms.get("test") or TestBudgetForm(initial={"amount": test.amount if test else None}),
         "test_month": seen.month(KeyMode.TEST),
+        "holds": forms.get("holds") or HoldsForm(initial=_of(tenant, HoldsForm)),
         "limits": forms.get("limits") or LimitsForm(initial=_of(tenant, LimitsForm)),
         "company": forms.get("company") or CompanyForm(initial=_of(tenant, CompanyForm)),
         "zones": zones(),

@@ -5,6 +5,10 @@ from tokonomics.console import words
 from tokonomics.console.reading import Reading
 
 TO_BUDGET, TO_SETTINGS, TO_TOKENS = "change the budget", "change the settings", "manage tokens"
+HOLDS_SAVED = {
+    "bound": "Saved. From the next request on, the most that it can cost is held.",
+    "estimate": "Saved. From the next request on, what such ones usually cost is held. The budget can be overspent.",
+}
 WHO_HEARS = "Steps, and who hears of them, are set under"
 
 
