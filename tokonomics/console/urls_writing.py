@@ -32,6 +32,7 @@ urlpatterns = [
     path("settings/", views_settings.page, name="settings"),
     path("settings/preview/", views_settings.preview, name="settings_preview"),
     path("settings/test-budget/", views_settings.test_budget, name="settings_test_budget"),
+    path("settings/holds/", views_settings.holds, name="settings_holds"),
     path("settings/limits/", views_settings.limits, name="settings_limits"),
     path("settings/company/", views_settings.company, name="settings_company"),
     path("settings/tokens/", views_tokens.page, name="tokens"),
