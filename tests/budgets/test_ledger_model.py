@@ -21,14 +21,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from budgets import keyspace, scripts
+from budgets import keyspace, scripts, user_counters
 from budgets.journal import Entry
 from tenants import store
 from tests.support.valkey import ValkeyServer
 
 TENANT = "ten_model"
 KEYS = ("key_a", "key_b")
-CAPS = {"tenant": 1_000, "key_a": 600, "key_b": None}
+USERS = ("user_1", "user_2")
+CAPS = {"tenant": 1_000, "key_a": 600, "key_b": None, "user_1": 250, "user_2": 350}
+# What a request counts in, the widest first: key_a counts its end users, key_b does not.
+PATHS = (("tenant", "key_a", "user_1"), ("tenant", "key_a", "user_2"), ("tenant", "key_b"))
 LEASE_MS = 3_600_000
 FAR = 4_000_000_000
 AMOUNTS = st.integers(min_value=0, max_value=400)
@@ -37,6 +40,8 @@ AMOUNTS = st.integers(min_value=0, max_value=400)
 def counter(name: str) -> str:
     if name == "tenant":
         return keyspace.tenant_counter(TENANT, "live", "2026-11")
+    if name in USERS:
+        return keyspace.user_counter(TENANT, name, "key_a", "2026-11")
     return keyspace.key_counter(TENANT, name, "2026-11")
 
 
@@ -44,16 +49,12 @@ def counter(name: str) -> str:
 class Hold:
     """The model's idea of a hold."""
 
-    key: str
+    places: tuple[str, ...]
     amount: int
     state: str = "open"
     lease: bool = True
     charged: int = 0
     seen_by_worker: bool = True
-
-    @property
-    def places(self) -> tuple[str, str]:
-        return ("tenant", self.key)
 
 
 @dataclass
@@ -69,16 +70,14 @@ class Model:
     def held(self, place: str) -> int:
         return sum(hold.amount for hold in self.holds.values() if place in hold.places and hold.state == "open")
 
-    def room(self, key: str) -> int:
-        return min(
-            cap - self.spent(place) - self.held(place) for place in ("tenant", key) if (cap := CAPS[place]) is not None
-        )
+    def room(self, places: tuple[str, ...]) -> int:
+        return min(cap - self.spent(place) - self.held(place) for place in places if (cap := CAPS[place]) is not None)
 
-    def share(self, key: str, most: int) -> int:
+    def share(self, places: tuple[str, ...], most: int) -> int:
         """What one may have of what is left, where so many others hold as much and one more may come."""
         return min(
             (cap - self.spent(place) - self.held(place)) // (2 + 4 * self.held(place) // max(most, 1))
-            for place in ("tenant", key)
+            for place in places
             if (cap := CAPS[place]) is not None
         )
 
@@ -98,16 +97,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- The calls ---------------------------------------------------------------------------------------------------
 
-    def _reserve(self, hold: str, key: str, least: int, most: int, lease_ms: int, version: int = 1) -> Any:
+    def _reserve(self, hold: str, places: tuple[str, ...], least: int, most: int, lease_ms: int) -> Any:
         arguments: list[Any] = []
-        for place in ("tenant", key):
+        for place in places:
             cap = CAPS[place]
             arguments += ["" if cap is None else cap, "1", FAR]
         return store.run(
             scripts.RESERVE,
-            [*self._keys(hold), counter("tenant"), counter(key)],
+            [*self._keys(hold), *map(counter, places)],
             [
-                version,
+                1,
                 FAR * 1000,
                 0,
                 FAR,
@@ -150,26 +149,28 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- The steps ---------------------------------------------------------------------------------------------------
 
-    @rule(key=st.sampled_from(KEYS), amounts=st.tuples(AMOUNTS, AMOUNTS), lease=st.sampled_from([True, True, False]))
-    def reserve(self, key: str, amounts: tuple[int, int], lease: bool) -> None:
+    @rule(
+        places=st.sampled_from(PATHS), amounts=st.tuples(AMOUNTS, AMOUNTS), lease=st.sampled_from([True, True, False])
+    )
+    def reserve(self, places: tuple[str, ...], amounts: tuple[int, int], lease: bool) -> None:
         self._lapse()  # a reserve sweeps by itself; done here first so that the model can follow
         least, most = sorted(amounts)
         self.number += 1
         name = f"req_{self.number}"
-        room = self.model.room(key)
-        reply = self._reserve(name, key, least, most, LEASE_MS if lease else 0)
+        room = self.model.room(places)
+        reply = self._reserve(name, places, least, most, LEASE_MS if lease else 0)
         if room >= least:
-            assert (reply[0], int(reply[1])) == (b"OK", max(least, min(most, self.model.share(key, most))))
-            self.model.holds[name] = Hold(key, int(reply[1]), lease=lease)
+            assert (reply[0], int(reply[1])) == (b"OK", max(least, min(most, self.model.share(places, most))))
+            self.model.holds[name] = Hold(places, int(reply[1]), lease=lease)
         else:
             lacking = [
                 place
-                for place in ("tenant", key)
+                for place in places
                 if CAPS[place] is not None and CAPS[place] - self.model.spent(place) - self.model.held(place) < least
             ]
             capped = [place for place in lacking if CAPS[place] - self.model.spent(place) < least]
             assert reply[0] == (b"CAPPED" if capped else b"HELD")
-            assert ("tenant", key)[int(reply[1]) - 1] == (capped or lacking)[0]
+            assert places[int(reply[1]) - 1] == (capped or lacking)[0]
 
     @rule(data=st.data())
     def repeat_a_reserve(self, data: Any) -> None:
@@ -178,7 +179,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return
         hold = self.model.holds[name]
         self._lapse()
-        reply = self._reserve(name, hold.key, 0, 400, LEASE_MS)
+        reply = self._reserve(name, hold.places, 0, 400, LEASE_MS)
         if hold.state == "open":
             assert (reply[0], int(reply[1])) == (b"OK", hold.amount)
         else:
@@ -200,7 +201,7 @@ class LedgerMachine(RuleBasedStateMachine):
             [*self._keys(name)[:3], *[counter(place) for place in hold.places]],
             [FAR * 1000, LEASE_MS, least, least + more, name, hold.amount, *arguments],
         )
-        room = self.model.room(hold.key)
+        room = self.model.room(hold.places)
         if hold.state != "open":
             assert reply[0] == b"GONE"
         elif room >= least:
@@ -252,12 +253,12 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             assert reply[0] == b"DONE"
 
-    @rule(key=st.sampled_from(KEYS))
-    def release_before_a_late_reserve(self, key: str) -> None:
+    @rule(places=st.sampled_from(PATHS))
+    def release_before_a_late_reserve(self, places: tuple[str, ...]) -> None:
         self.number += 1
         name = f"req_{self.number}"
         assert store.run(scripts.RELEASE, self._keys(name), [name, "{}"]) == [b"OK", b""]
-        assert self._reserve(name, key, 0, 1, LEASE_MS)[0] == b"GONE"
+        assert self._reserve(name, places, 0, 1, LEASE_MS)[0] == b"GONE"
 
     @rule()
     def leases_end(self) -> None:
@@ -292,7 +293,7 @@ class LedgerMachine(RuleBasedStateMachine):
             store.client().hset(policy, "run_id", "f" * 40)
         for place in ("tenant", *KEYS):
             store.client().delete(counter(place))
-        assert self._reserve("req_cold", "key_a", 1, 1, LEASE_MS)[0] == b"COLD"
+        assert self._reserve("req_cold", PATHS[0], 1, 1, LEASE_MS)[0] == b"COLD"
         self._rebuild()
 
     @rule()
@@ -308,11 +309,24 @@ class LedgerMachine(RuleBasedStateMachine):
     def a_second_rebuild_changes_nothing(self) -> None:
         assert self._rebuild() == b"LIVE"
 
-    def _rebuild(self, cursor: str | None = None) -> bytes:
+    @rule()
+    def a_live_tenant_is_counted_anew(self) -> None:
+        """As when a key begins to count its end users."""
+        assert self._rebuild(live_too=True) == b"OK"
+
+    def _rows_of(self, place: str) -> list[int]:
+        return [cost for name, cost in self.model.rows.items() if place in self.model.holds[name].places]
+
+    def _rebuild(self, cursor: str | None = None, *, live_too: bool = False) -> bytes:
+        """End users first, and only those of whom the ledger has a row, as budgets.user_counters does it."""
+        if not user_counters.recount(TENANT, live_too=live_too):
+            return b"LIVE"
+        for place in USERS:
+            if rows := self._rows_of(place):
+                assert store.run(scripts.SEED, [keyspace.policy(TENANT), counter(place)], [sum(rows), FAR]) == [b"OK"]
         arguments: list[Any] = []
         for place in ("tenant", *KEYS):
-            rows = [cost for name, cost in self.model.rows.items() if place in self.model.holds[name].places]
-            arguments += [sum(rows), FAR]
+            arguments += [sum(self._rows_of(place)), FAR]
         reply = store.run(
             scripts.REBUILD,
             [
@@ -387,7 +401,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def redis_equals_the_model(self) -> None:
         if not hasattr(self, "model"):
             return
-        for place in ("tenant", *KEYS):
+        for place in ("tenant", *KEYS, *USERS):
             spent, held = store.client().hmget(counter(place), "spent", "held")
             assert (int(spent or 0), int(held or 0)) == (self.model.spent(place), self.model.held(place)), place
 
