@@ -22,6 +22,10 @@ _KINDS = {
     "audio_cache_read": "Audio input read from the cache",
     "output": "Output",
     "audio_output": "Audio output",
+    "image_input": "Pictures shown, tokens",
+    "image_output": "Pictures made, tokens",
+    "character": "Characters spoken",
+    "millisecond": "Milliseconds of sound",
     "web_search": "Web searches",
     "request_fee": "Fee of the request",
 }
