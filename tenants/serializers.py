@@ -14,6 +14,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from tenants.models import AuditEvent, ManagementToken, ProviderCredential
+from tenants.providers import BY_ID, CUSTOM
 from tenants.services.tokens import SCOPES
 
 PAGE_SIZE, LARGEST_PAGE = 50, 200
@@ -122,13 +123,34 @@ class Bound(serializers.Field[datetime, str, str, Any]):
 class ProviderCredentialSerializer(serializers.ModelSerializer[ProviderCredential]):
     class Meta:
         model = ProviderCredential
-        fields = ["id", "provider", "last_four", "created_at", "tested_at", "test_result"]
+        fields = [
+            *("id", "provider", "last_four", "base_url", "api_version", "deployments", "created_at", "tested_at"),
+            "test_result",
+        ]
         read_only_fields = fields
 
 
 class NewProviderCredential(Strict):
-    provider = Text(help_text="`openai`, `anthropic` or `gemini`.")
-    secret = Text(max_length=600, help_text="The provider's key. Stored encrypted, and never shown again.")
+    provider = Text(
+        help_text=f"One of {', '.join(f'`{each}`' for each in BY_ID)}; or `{CUSTOM}`: an endpoint of yours."
+    )
+    secret = Text(
+        max_length=600,
+        allow_blank=True,
+        help_text="The provider's key. Stored encrypted, and never shown again. Empty: your endpoint asks for none.",
+    )
+    name = Text(required=False, max_length=32, help_text=f"`{CUSTOM}`: what it is called; its models are `<name>/...`.")
+    base_url = Text(
+        required=False,
+        max_length=500,
+        help_text=f"`{CUSTOM}`: where it is. `azure`: your resource, https://...azure.com.",
+    )
+    api_version = Text(
+        required=False, max_length=32, allow_blank=True, help_text="`azure`: like `2024-10-21`; empty for its v1 API."
+    )
+    deployments = serializers.DictField(
+        child=Text(max_length=128), required=False, help_text="`azure`: by deployment, the model whose price it has."
+    )
 
 
 # --- Management tokens -----------------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """Providers' keys of a tenant: encrypted before they are stored, and never shown again."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -55,13 +54,18 @@ def set_provider_credential(
                 "test_result": "",
             },
         )
-        change: dict[str, tuple[Any, Any]] = {"last_four": (before.last_four if before else None, credential.last_four)}
-        for field in ("base_url", "api_version", "deployments"):
-            was, now = getattr(before, field, None) or None, getattr(credential, field) or None
-            if was != now:
-                change[field] = (was, now)
-        record(locked, actor, "provider.set", target_id=credential.pk, target=place.provider, changes=change)
+        was, now = _said(before), _said(credential)
+        changes = {name: (was[name], now[name]) for name in now if name == "last_four" or was[name] != now[name]}
+        record(locked, actor, "provider.set", target_id=credential.pk, target=place.provider, changes=changes)
     return credential
+
+
+def _said(credential: ProviderCredential | None) -> dict[str, str | None]:
+    """What the audit log keeps of it: never the secret."""
+    names = ("last_four", "base_url", "api_version")
+    said = {name: getattr(credential, name, None) or None for name in names}
+    deployments = credential.deployments if credential is not None else {}
+    return said | {"deployments": ", ".join(f"{name} = {model}" for name, model in deployments.items()) or None}
 
 
 def remove_provider_credential(*, tenant: Tenant, provider: str, actor: Actor) -> None:

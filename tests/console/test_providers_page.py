@@ -8,11 +8,14 @@ from django.test import Client
 from django.utils import timezone
 
 from tenants import crypto
-from tenants.models import AuditEvent, ProviderCredential
-from tests.support.fernhill import Fernhill, founded
+from tenants.models import AuditEvent, ProviderCredential, User
+from tenants.providers import PROVIDERS
+from tenants.services import NewPerson
+from tests.support.fernhill import PASSWORD, Fernhill, founded
 from tests.support.listener import Listener
 from tests.support.people import at_desk, text, title
 from tests.support.valkey import ValkeyServer
+from tokonomics.console.services import opening
 
 pytestmark = pytest.mark.django_db
 SECRET = "sk-proj-0123456789-a7Qx"
@@ -131,7 +134,7 @@ def test_removing_asks_first(owner: Client, page: str) -> None:
 
 
 def test_a_provider_that_is_none_is_not_there(owner: Client, page: str) -> None:
-    assert owner.get(f"{page}azure/").status_code == 404
+    assert owner.get(f"{page}nobody/").status_code == 404
 
 
 def test_without_redis_nothing_is_stored(own_valkey: ValkeyServer, transactional_db: None) -> None:
@@ -153,3 +156,60 @@ def test_who_may_not_reads_the_rows_and_whom_to_ask(fernhill: Fernhill, owner: C
         assert word not in said
     assert client.post(f"{page}openai/", {"secret": "sk-another-9999"}).status_code == 403
     assert ProviderCredential.objects.get().last_four == "a7Qx"
+
+
+# --- Other providers, Azure, endpoints of one's own ------------------------------------------------------------------
+
+
+def test_every_provider_of_the_table_can_be_added_from_the_page(owner: Client, page: str) -> None:
+    said = text(owner.get(page))
+    for each in PROVIDERS:
+        assert each.title in said
+        assert owner.get(f"{page}{each.id}/").status_code == 200
+    owner.post(f"{page}groq/", {"secret": "gsk_0123456789-zz99"})
+    said = text(owner.get(page))
+    assert "Groq models groq/… …zz99" in said and "Add a key of Groq" not in said
+
+
+def test_azure_is_a_resource_and_what_is_deployed_there(owner: Client, fernhill: Fernhill, page: str) -> None:
+    filled = {"base_url": "https://8.8.8.8/openai/", "secret": SECRET, "api_version": "2024-10-21"}
+    wrong = owner.post(f"{page}azure/", {**filled, "deployments": "chat-prod gpt-4o"})
+    assert text(wrong).count("Write one deployment a line") == 2 and title(wrong).startswith("Error: ")
+    owner.post(f"{page}azure/", {**filled, "deployments": "chat-prod = gpt-4o\nmini: gpt-4o-mini\n"})
+    stored = ProviderCredential.objects.get(tenant=fernhill.tenant, provider="azure")
+    assert stored.deployments == {"chat-prod": "gpt-4o", "mini": "gpt-4o-mini"}
+    assert (stored.base_url, stored.api_version) == ("https://8.8.8.8", "2024-10-21")
+    edited = owner.get(f"{page}azure/").content.decode()
+    assert "chat-prod = gpt-4o\nmini = gpt-4o-mini" in edited and SECRET not in edited
+    owner.post(f"{page}azure/", {**filled, "secret": "", "api_version": "", "deployments": "mini = gpt-4o-mini"})
+    stored.refresh_from_db()
+    assert stored.deployments == {"mini": "gpt-4o-mini"} and stored.api_version == ""
+    assert crypto.decrypt(stored.ciphertext) == SECRET  # nothing was typed: it stays
+
+
+def test_an_endpoint_of_ones_own_needs_a_name_an_address_and_then_a_price(owner: Client, page: str) -> None:
+    inside = owner.post(f"{page}custom/", {"name": "house", "base_url": "http://10.0.0.7:8000/v1", "secret": ""})
+    assert "leads to this machine or into a private network." in text(inside)
+    taken = owner.post(f"{page}custom/", {"name": "groq", "base_url": "https://8.8.8.8/v1", "secret": ""})
+    assert "that no provider has" in text(taken) and not ProviderCredential.objects.exists()
+    done = owner.post(f"{page}custom/", {"name": "house", "base_url": "https://8.8.8.8/v1", "secret": ""}, follow=True)
+    assert "Give its models a price under Prices: without one, house/... is refused." in text(done)
+    assert "house models house/… at https://8.8.8.8/v1" in text(done)
+    owner.post(f"{page}house/", {"base_url": "https://8.8.4.4/v1", "secret": "sk-house-secret-9999"})
+    assert "…9999" in text(owner.get(page)) and "at https://8.8.4.4/v1" in text(owner.get(page))
+    asked = text(owner.get(f"{page}house/remove/"))
+    assert "Remove the key of house" in asked
+    owner.post(f"{page}house/remove/")
+    assert not ProviderCredential.objects.exists() and owner.get(f"{page}house/").status_code == 404
+
+
+def test_an_endpoint_is_its_companys_alone(owner: Client, page: str) -> None:
+    owner.post(f"{page}custom/", {"name": "house", "base_url": "https://8.8.8.8/v1", "secret": ""})
+    with opening(name="Other Ltd", owner=NewPerson("owner@other.example", PASSWORD)) as other:
+        pass
+    client, theirs = (
+        at_desk(User.objects.get(email="owner@other.example")),
+        f"/t/{other.tenant.slug}/settings/providers/",
+    )
+    assert client.get(f"{theirs}house/").status_code == 404
+    assert "8.8.8.8" not in text(client.get(theirs))

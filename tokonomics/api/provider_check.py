@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 from django.conf import settings
@@ -9,22 +10,21 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from tenants import crypto
+from tenants import crypto, netguard
 from tenants.api import TenantView
 from tenants.models import ProviderCredential
+from tenants.providers import BY_ID, Auth, title_of
 from tenants.serializers import Strict
 from tenants.services import record_provider_test
 from tokonomics.api.serializers import ProviderCheckSerializer
 
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 MOST_BYTES = 4_000_000
-_NAMES = {"openai": "OpenAI", "anthropic": "Anthropic", "gemini": "Google"}
-_PATHS = {"openai": "/models", "anthropic": "/v1/models", "gemini": "/v1beta/models"}
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderCheck:
-    """`message` says what was asked and what came back; never the key."""
+    """`message` says what was asked and what came back; never the key. `models`: None where none were listed."""
 
     ok: bool
     message: str
@@ -38,33 +38,50 @@ class ProviderCheck:
         return True if self.ok else False if self.refused else None
 
 
-def check_provider(provider: str, secret: str) -> ProviderCheck:
-    """One GET at the provider's configured base URL; no redirect is followed."""
-    name = _NAMES.get(provider, provider)
-    url = settings.PROVIDER_BASE_URLS[provider].rstrip("/") + _PATHS[provider]
+def check_provider(credential: ProviderCredential) -> ProviderCheck:
+    """One GET where the credential's requests go; no redirect is followed. Raises EncryptionUnavailable."""
+    name, url = title_of(credential.provider), address_of(credential)
+    headers = _headers(credential.provider, crypto.decrypt(credential.ciphertext))
     try:
-        status, body = _get(url, _headers(provider, secret))
+        status, body = _get(url, headers) if not credential.base_url else _get_guarded(url, headers)
     except httpx.TimeoutException:
         return ProviderCheck(False, f"{name} could not be asked: GET {url} got no answer in time.")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return ProviderCheck(False, f"{name} could not be asked: GET {url} failed ({type(error).__name__}).")
+    except netguard.NotSent as error:
+        return ProviderCheck(False, f"{name} could not be asked: {error}")
+    return _verdict(credential.provider, name, url, status, body)
+
+
+def address_of(credential: ProviderCredential) -> str:
+    """What is asked: the list of models, below where the credential's requests go."""
+    known = BY_ID.get(credential.provider)
+    base = credential.base_url or settings.PROVIDER_BASE_URLS[credential.provider]
+    return str(base).rstrip("/") + (known.check_path if known else "/models")
+
+
+def _verdict(provider: str, name: str, url: str, status: int, body: bytes) -> ProviderCheck:
     if status in (401, 403) or (provider == "gemini" and status == 400):
         return ProviderCheck(False, f"{name} refuses this key: GET {url} answered {status}.", status, refused=True)
     if status != 200:
         return ProviderCheck(False, f"{name} did not say: GET {url} answered {status}.", status)
-    models = _count(body)
-    if models is None:
-        return ProviderCheck(False, f"GET {url} answered 200 with something that is no list of models.", status)
-    return ProviderCheck(True, f"{name} accepts this key: GET {url} listed {models} models.", status, models)
+    answer = _object(body)
+    models = _count(answer)
+    if models is not None:
+        return ProviderCheck(True, f"{name} accepts this key: GET {url} listed {models} models.", status, models)
+    if provider in BY_ID and "models" not in BY_ID[provider].check_path and isinstance(answer, dict):
+        return ProviderCheck(True, f"{name} accepts this key: GET {url} answered {status}.", status)
+    return ProviderCheck(False, f"GET {url} answered 200 with something that is no list of models.", status)
 
 
 def _headers(provider: str, secret: str) -> dict[str, str]:
-    match provider:
-        case "anthropic":
-            return {"x-api-key": secret, "anthropic-version": "2023-06-01"}
-        case "gemini":
-            return {"x-goog-api-key": secret}
-    return {"authorization": f"Bearer {secret}"}
+    auth = BY_ID[provider].auth if provider in BY_ID else Auth.BEARER
+    if not secret:
+        return {}
+    if auth is Auth.BEARER:
+        return {"authorization": f"Bearer {secret}"}
+    version = {"anthropic-version": "2023-06-01"} if provider == "anthropic" else {}
+    return {str(auth): secret, **version}
 
 
 def _get(url: str, headers: dict[str, str]) -> tuple[int, bytes]:
@@ -82,12 +99,23 @@ def _get(url: str, headers: dict[str, str]) -> tuple[int, bytes]:
         return reply.status_code, body
 
 
-def _count(body: bytes) -> int | None:
+def _get_guarded(url: str, headers: dict[str, str]) -> tuple[int, bytes]:
+    """An address that a tenant named: judged, and connected to as it was judged."""
+    private = settings.PROVIDERS_ALLOW_PRIVATE_URLS
+    answer = netguard.get(netguard.parse(url), headers, private=private, most=MOST_BYTES)
+    return answer.status, answer.body.encode()
+
+
+def _object(body: bytes) -> Any:
     try:
-        found = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
         return None
-    listed = (found.get("data") or found.get("models")) if isinstance(found, dict) else None
+
+
+def _count(found: Any) -> int | None:
+    """Most answer `{"data": [...]}`, Google `{"models": [...]}`, Together a list that is never empty."""
+    listed = (found.get("data") or found.get("models")) if isinstance(found, dict) else found or None
     return len(listed) if isinstance(listed, list) else None
 
 
@@ -104,7 +132,7 @@ class CheckProvider(TenantView):
     def post(self, request: Request, pk: str) -> Response:
         self.body(Strict)
         credential = self.get_object()
-        found = check_provider(credential.provider, crypto.decrypt(credential.ciphertext))
+        found = check_provider(credential)
         tested = record_provider_test(
             tenant=self.tenant, provider=credential.provider, result=found.message, actor=self.actor, ok=found.verdict
         )

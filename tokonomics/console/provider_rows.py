@@ -8,22 +8,18 @@ from django.utils import timezone
 
 from budgets.models import UsageRecord
 from tenants.models import KeyMode, ProviderCredential, Tenant
+from tenants.providers import BY_ID, CUSTOM, PROVIDERS, Provider, title_of, usual
 from tokonomics.api.provider_check import ProviderCheck
 from tokonomics.console import presentation as show
 from tokonomics.console import words
 
-NAMES = {"openai": "OpenAI", "anthropic": "Anthropic", "gemini": "Google Gemini"}
-USUAL = {
-    "openai": "https://api.openai.com/v1",
-    "anthropic": "https://api.anthropic.com",
-    "gemini": "https://generativelanguage.googleapis.com",
-}
 _REFUSING = (401, 403)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`tone` of what was heard: `act` good, `warn` bad, empty for neither. `reached_at`: where it is not the usual."""
+    """`tone` of what was heard: `act` good, `warn` bad, empty for neither. `reached_at`: where it is not the usual.
+    `models`: how its models are called, where they have a prefix."""
 
     provider: str
     name: str
@@ -31,6 +27,7 @@ class Row:
     heard: str
     tone: str
     reached_at: str
+    models: str
 
     @property
     def is_refused(self) -> bool:
@@ -38,32 +35,53 @@ class Row:
 
 
 def rows(tenant: Tenant) -> list[Row]:
+    """Those whose models need no prefix, whose keys are stored, and the company's own."""
     stored = {each.provider: each for each in tenant.provider_credentials.select_related("created_by")}
-    return [_row(tenant, provider, stored.get(provider)) for provider in settings.PROVIDER_BASE_URLS]
+    known = [each.id for each in PROVIDERS if each.id in stored or not each.prefixed]
+    own = sorted(stored.keys() - BY_ID.keys())
+    return [_row(tenant, provider, stored.get(provider)) for provider in [*known, *own]]
 
 
-def name_of(provider: str) -> str:
-    """Raises Http404 for a provider that this installation does not know."""
-    if provider not in settings.PROVIDER_BASE_URLS:
+def further(tenant: Tenant) -> list[Provider]:
+    """Those that a key can be added for, beside the rows."""
+    stored = set(tenant.provider_credentials.values_list("provider", flat=True))
+    return [each for each in PROVIDERS if each.prefixed and each.id not in stored]
+
+
+def name_of(provider: str, tenant: Tenant) -> str:
+    """Raises Http404 for a provider that this installation does not know, and that is none of the company's own."""
+    if provider == CUSTOM:
+        return "an endpoint of your own"
+    if provider not in BY_ID and not tenant.provider_credentials.filter(provider=provider).exists():
         raise Http404
-    return NAMES.get(provider, provider)
+    return title_of(provider)
 
 
 def _row(tenant: Tenant, provider: str, credential: ProviderCredential | None) -> Row:
-    name, url = name_of(provider), settings.PROVIDER_BASE_URLS[provider].rstrip("/")
-    elsewhere = "" if url == USUAL.get(provider) else url
+    name, elsewhere = title_of(provider), _elsewhere(provider, credential)
+    models = f"{provider}/…" if provider not in BY_ID or BY_ID[provider].prefixed else ""
+    heard, tone = _heard(tenant, name, credential)
+    return Row(provider, name, credential, heard, tone, elsewhere, models)
+
+
+def _elsewhere(provider: str, credential: ProviderCredential | None) -> str:
+    if credential is not None and credential.base_url:
+        return credential.base_url
+    url = str(settings.PROVIDER_BASE_URLS.get(provider, "")).rstrip("/")
+    return "" if url == usual(provider) else url
+
+
+def _heard(tenant: Tenant, name: str, credential: ProviderCredential | None) -> tuple[str, str]:
     if credential is None:
-        return Row(provider, name, None, "no key stored", "", elsewhere)
+        return "no key stored", ""
     if (status := _refused_since(tenant, credential)) is not None:
-        return Row(provider, name, credential, words.provider_refused(name, status), "warn", elsewhere)
+        return words.provider_refused(name, status), "warn"
     if credential.tested_at is None:
-        return Row(provider, name, credential, "not tested yet", "", elsewhere)
+        return "not tested yet", ""
     tone = {True: "act", False: "warn", None: ""}[credential.test_ok]
-    heard = credential.test_result
     if not credential.test_ok:
-        return Row(provider, name, credential, heard, tone, elsewhere)
-    when = show.moment(credential.tested_at, timezone.now())
-    return Row(provider, name, credential, f"tested {when}: {heard}", tone, elsewhere)
+        return credential.test_result, tone
+    return f"tested {show.moment(credential.tested_at, timezone.now())}: {credential.test_result}", tone
 
 
 def _refused_since(tenant: Tenant, credential: ProviderCredential) -> int | None:
@@ -77,9 +95,11 @@ def _refused_since(tenant: Tenant, credential: ProviderCredential) -> int | None
 
 def told(found: ProviderCheck, provider: str, milliseconds: int) -> str:
     """What a test said, as the row keeps it: what was done, how long it took, what it cost."""
+    if found.ok and found.models is None:
+        return f"took the key in {show.took(milliseconds)}, $0.00"
     if found.ok:
         models = show.counted(found.models or 0, "model")
         return f"listed {models} in {show.took(milliseconds)}, $0.00"
     if found.refused and found.http_status is not None:
-        return words.provider_refused(name_of(provider), found.http_status)
+        return words.provider_refused(title_of(provider), found.http_status)
     return found.message

@@ -80,7 +80,10 @@ def _providers(pairs: Sequence[str]) -> dict[str, str]:
         name, separator, secret = pair.partition("=")
         if not separator or name not in settings.PROVIDER_BASE_URLS:
             known = ", ".join(settings.PROVIDER_BASE_URLS)
-            raise CommandError(f"--provider takes NAME=KEY, like openai=sk-..., where NAME is one of {known}.")
+            raise CommandError(
+                f"--provider takes NAME=KEY, like openai=sk-..., where NAME is one of {known}. Azure, and endpoints of "
+                "the company's own, are added under Providers or by the API: they need an address."
+            )
         if name in found:
             raise CommandError(f"--provider {name} is given twice.")
         found[name] = secret
