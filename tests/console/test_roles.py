@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from alerts.models import AlertChannel, AlertEvent, AlertRule, Delivery, event_id
-from budgets.models import Cap
+from budgets.models import Cap, TenantPrice
+from budgets.prices import Terms, set_price
 from tenants import services
 from tenants.models import (
     ApiKey,
@@ -68,6 +69,10 @@ ROWS: dict[str, tuple[str | None, str | None]] = {
     "settings/providers/<slug:provider>/": ("admin", "admin"),
     "settings/providers/<slug:provider>/test/": (None, "admin"),
     "settings/providers/<slug:provider>/remove/": ("admin", "admin"),
+    "prices/": ("viewer", None),
+    "prices/new/": ("admin", "admin"),
+    "prices/<slug:price_id>/": ("admin", "admin"),
+    "prices/<slug:price_id>/remove/": ("admin", "admin"),
     "alerts/": ("viewer", None),
     "alerts/keys/<slug:key_id>/resume/": (None, "admin"),
     "alerts/deliveries/": ("viewer", None),
@@ -124,6 +129,7 @@ def fernhill(store: ValkeyServer) -> Fernhill:
     services.set_provider_credential(tenant=tenant, provider="openai", secret="sk-0123456789ab", actor=actor)
     services.create_management_token(tenant=tenant, name="terraform", actor=actor)
     services.invite(tenant=tenant, email="ada@fernhill.example", role="viewer", actor=actor)
+    set_price(tenant=tenant, provider="openai", model="*", terms=Terms(discount=1_000), actor=actor)
     channel = tenant.alert_channels.get()
     event = AlertEvent.objects.create(tenant=tenant, type="test", key=event_id(), facts={})
     Delivery.objects.create(
@@ -142,6 +148,7 @@ def address(fernhill: Fernhill, pattern: str) -> str:
         "<slug:channel_id>": fernhill.tenant.alert_channels.get().pk,
         "<slug:rule_id>": fernhill.tenant.alert_rules.first().pk,  # type: ignore[union-attr]
         "<slug:delivery_id>": fernhill.tenant.deliveries.get().pk,
+        "<slug:price_id>": fernhill.tenant.prices.get().pk,
         "<int:user_id>": str(fernhill.owner.pk),
     }
     for name, value in names.items():
@@ -153,7 +160,7 @@ def everything() -> list[Any]:
     """All that a form of these pages could change, of every company."""
     tables: tuple[type[Model], ...] = (
         *(ApiKey, RetiredSecret, Cap, Membership, Invitation, ManagementToken, ProviderCredential),
-        *(Tenant, AuditEvent, AlertChannel, AlertRule, Delivery),
+        *(Tenant, AuditEvent, AlertChannel, AlertRule, Delivery, TenantPrice),
     )
     return [list(table.objects.order_by("pk").values()) for table in tables]
 

@@ -278,7 +278,7 @@ def test_the_frame_says_where_one_is_and_what_is_left() -> None:
     )
     first, second = frame.places
     assert [place.label for place in first] == ["Overview", "Usage", "Keys", "Alerts"]
-    assert [place.label for place in second] == ["Audit log", "Settings", "Providers"]
+    assert [place.label for place in second] == ["Audit log", "Settings", "Providers", "Prices"]
     assert [place.href for place in (*first, *second) if place.current] == ["/t/fernhill-labs/settings/providers/"]
     assert first[2].count == "7"
     assert (frame.left, frame.left_of, frame.resets, frame.title) == (

@@ -45,6 +45,7 @@ DID = {
     "delivery.sent_again": "sent again",
     "alert_recipient.unsubscribed": "stopped the mails of",
     "alert_recipient.subscribed": "takes mails again of",
+    "ledger.mended": "moved to what the ledger says the counters of",
 }
 FIELDS = {
     "amount_usd": "amount",

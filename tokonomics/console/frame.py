@@ -20,6 +20,7 @@ PLACES = (
         ("audit", "Audit log", "audit/"),
         ("settings", "Settings", "settings/"),
         ("providers", "Providers", "settings/providers/"),
+        ("prices", "Prices", "prices/"),
     ),
 )
 _ROLES = {
