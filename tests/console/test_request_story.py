@@ -1,7 +1,7 @@
 """One request's story: how it ended in a sentence, a time line of what is kept, and a bill that adds up."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -119,6 +119,24 @@ def test_moments_stand_in_order_and_one_whose_time_is_not_kept_claims_none(fernh
     times = [moment.at for moment in story.moments if moment.at is not None]
     assert times == sorted(times) and len(times) == 3
     assert [moment.title for moment in story.moments if moment.at is None] == ["Sent", "Given back"]
+
+
+def test_how_it_was_reckoned_and_at_whose_price_is_told(client: Client, fernhill: Fernhill) -> None:
+    row = fernhill.record(
+        "support-bot",
+        bound={"input": 1_812, "output": 16_384, "choices": 2},
+        price_source="genai-prices 0.2.3, 20% off",
+        price_since=date(2026, 3, 1),
+        request_id="rq_4nVq8sJ0eYc2uBf6",
+        first_byte_ms=420,
+        service_tier="priority",
+    )
+    for asked in (row.pk, "rq_4nVq8sJ0eYc2uBf6"):
+        said = page(client, fernhill, f"usage/{asked}/")
+        assert "At most 1,812 tokens of input and 16,384 of output in each of 2 choices, at genai-prices" in said
+        assert "rq_4nVq8sJ0eYc2uBf6" in said and "20% off, since 1 Mar 2026" in said and "priority" in said
+    times = [moment.at for moment in of_record(row).moments if moment.at is not None]
+    assert times == sorted(times) and len(times) == 4
 
 
 def test_a_refused_request_is_cut_at_the_wall_with_what_would_have_fitted(client: Client, fernhill: Fernhill) -> None:

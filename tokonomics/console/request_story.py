@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 from budgets.models import UsageRecord, UsageStatus
 from budgets.refusals import Refused
@@ -102,12 +103,17 @@ def _provider(name: str) -> str:
 def _moments(record: UsageRecord) -> Iterator[Moment]:
     """What is kept of it, in order. A moment whose time is not kept says none."""
     provider = _provider(record.provider)
+    if record.bound:
+        yield Moment("Reckoned", _bound_text(record))
     yield Moment("Held", _held_text(record.held), record.reserved_at)
     if record.status == UsageStatus.NOT_SENT:
         yield Moment("Not sent", f"No connection to {provider} could be opened.")
     else:
         sent = f"to {provider}, {record.endpoint}" + (", as a stream" if record.stream else "")
         yield Moment("Sent", sent)
+        if record.first_byte_ms is not None:
+            began = record.reserved_at + timedelta(milliseconds=record.first_byte_ms)
+            yield Moment("Reply began", f"after {show.took(record.first_byte_ms)}", began)
         yield Moment(
             _ended(record), _ending_text(record), record.reserved_at + timedelta(milliseconds=record.duration_ms)
         )
@@ -117,6 +123,15 @@ def _moments(record: UsageRecord) -> Iterator[Moment]:
         yield Moment("Given back", f"{show.exact(rest)}, what the hold had not used.")
     elif rest < 0:
         yield Moment("Past the hold", f"{show.exact(-rest)} more than was held.", tone="wall")
+
+
+def _bound_text(record: UsageRecord) -> str:
+    """How the hold was reckoned, from what is kept of it."""
+    tokens_in, tokens_out = record.bound.get("input", 0), record.bound.get("output", 0)
+    choices = record.bound.get("choices", 1)
+    each = f" in each of {choices} choices" if choices > 1 else ""
+    whose = f", at {record.price_source}" if record.price_source else ""
+    return f"At most {show.count(tokens_in)} tokens of input and {show.count(tokens_out)} of output{each}{whose}."
 
 
 def _held_text(amount: int) -> str:
@@ -148,6 +163,8 @@ def _settled_text(record: UsageRecord) -> str:
 
 def _facts(record: UsageRecord) -> Iterator[Fact]:
     yield Fact("Request", record.pk, copy=True)
+    if record.request_id:
+        yield Fact("x-request-id", record.request_id, copy=True)
     yield Fact("Key", record.api_key.name, href=f"keys/{record.api_key_id}/")
     yield Fact("Key id", record.api_key_id, copy=True)
     yield Fact("Model", record.model)
@@ -155,6 +172,11 @@ def _facts(record: UsageRecord) -> Iterator[Fact]:
     yield Fact("Mode", record.get_mode_display())
     if record.end_user:
         yield Fact("End user", record.end_user, copy=True)
+    if record.price_source:
+        since = f", since {show.short_day(record.price_since)} {record.price_since.year}" if record.price_since else ""
+        yield Fact("Price", f"{record.price_source}{since}", href=f"prices/?{urlencode({'q': record.model})}")
+    if record.service_tier:
+        yield Fact("Service tier", record.service_tier)
     yield Fact("Held", show.exact(record.held))
     yield Fact("Cost", show.exact(record.cost))
 

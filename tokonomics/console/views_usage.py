@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from django.db.models import Q
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 
 from budgets.models import UsageRecord
@@ -140,7 +141,8 @@ def one(request: TenantRequest, slug: str, request_id: str) -> HttpResponse:
     """Settled, in flight or refused: whatever became of it, as far as it is kept."""
     seen = Snapshot.take(request.tenant)
     request.frame = frames.frame_of(request.membership, "usage", page_name="One request", snapshot=seen)
-    record = UsageRecord.objects.select_related("api_key").filter(tenant=request.tenant, pk=request_id).first()
+    by_either_id = Q(pk=request_id) | Q(request_id=request_id)
+    record = UsageRecord.objects.select_related("api_key").filter(by_either_id, tenant=request.tenant).first()
     told = request_story.of_record(record) if record else request_story.of_another(seen, request_id)
     if told is None:
         raise Http404
