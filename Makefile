@@ -2,12 +2,13 @@
 # make test     run every test (ARGS="-k name" for some of them)
 # make lint     style, types, layers, missing migrations
 # make bench    measure beside the peers, for half an hour (QUICK=1: minutes; SAVE=1 writes docs/benchmarks.md; ARGS="plain stream")
+# make clients  install unmodified clients and run each through the product; writes docs/clients.md (ARGS="codex openai-node")
 # make lock     resolve requirements/*.in again
 # make clean    forget the virtualenv and all caches; your data in var/ stays
 
 SHELL := /bin/sh
 .DELETE_ON_ERROR:
-.PHONY: run test lint bench bench-peers lock clean venv dev system-packages
+.PHONY: run test lint bench bench-peers clients lock clean venv dev system-packages
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
@@ -41,6 +42,10 @@ bench-peers:
 	@test -e $(PEERS)/hardcap/.done || { $(PYTHON) -m venv $(PEERS)/hardcap && $(PEERS)/hardcap/bin/pip install --quiet hardcap==0.1.0 && touch $(PEERS)/hardcap/.done; } || echo "hardcap is left out"
 	@test -e $(PEERS)/litellm/.done || { $(PYTHON) -m venv $(PEERS)/litellm && $(PEERS)/litellm/bin/pip install --quiet 'litellm[proxy]==1.106.2' && touch $(PEERS)/litellm/.done; } || echo "LiteLLM is left out"
 	@test -e $(PEERS)/portkey/.done || { mkdir -p $(PEERS)/portkey && npm install --silent --no-audit --no-fund --ignore-scripts --prefix $(PEERS)/portkey @portkey-ai/gateway@1.15.2 && $(PATCH_PORTKEY) && touch $(PEERS)/portkey/.done; } || echo "Portkey is left out"
+
+# Each in an environment of its own below .cache/clients; what cannot be installed is named in the table.
+clients: dev
+	@exec $(BIN)/python -m benchmarks.clients $(ARGS)
 
 # --- What they need, made once and again when the lock changes ----------------------------------------------------------
 venv: $(VENV)/.installed

@@ -8,10 +8,12 @@ import argparse
 import json
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.clients import environments, running
+from benchmarks import machine
+from benchmarks.clients import environments, page, running
 from benchmarks.clients.catalogue import BY_NAME, CLIENTS, Client
 from benchmarks.clients.environments import CannotInstall
 from benchmarks.clients.product import Product
@@ -25,6 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.clients", description=__doc__.splitlines()[0])
     parser.add_argument("clients", nargs="*", choices=[*BY_NAME, []], help=f"any of {', '.join(BY_NAME)}; all if none")
     parser.add_argument("--install", action="store_true", help="install, and run nothing")
+    parser.add_argument("--save", action="store_true", help="write docs/clients.md after a run of some clients, too")
     parser.add_argument("--wire", type=Path, help="write every request and reply into this folder, to be looked at")
     options = parser.parse_args()
     wanted = [BY_NAME[name] for name in options.clients] or list(CLIENTS)
@@ -38,6 +41,9 @@ def main() -> int:
             tap.write(options.wire)
         whole = product.audit()
     print(f"the ledger and its counters {'agree' if whole else 'DIFFER'}")
+    if options.save or not options.clients:
+        conditions = f"Run on {datetime.now(UTC):%Y-%m-%d}, commit {machine.commit()}."
+        page.save(json.loads(RESULTS.read_text()), conditions)
     bad = [result for result in results if result.wrong or not all(each.ok for each in result.features.values())]
     return 0 if whole and not bad else 1
 

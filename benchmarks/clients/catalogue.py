@@ -120,6 +120,11 @@ CLIENTS = (
         '`GoogleProvider(base_url="BASE", api_key=KEY)`',
     ),
     Client(
+        *("openai-agents", "OpenAI Agents SDK", "python.openai-agents", "openai_agents.py", ("openai-agents",)),
+        (*_FRAME, "responses"),
+        "`OPENAI_BASE_URL=BASE/v1 OPENAI_API_KEY=KEY`, or `AsyncOpenAI(base_url=..., api_key=...)` in its models",
+    ),
+    Client(
         *("openai-node", "openai, Node", "node.official", "openai.mjs", ("openai",), _OPENAI),
         '`new OpenAI({ baseURL: "BASE/v1", apiKey: KEY })`, or `OPENAI_BASE_URL` and `OPENAI_API_KEY`',
     ),
@@ -127,6 +132,11 @@ CLIENTS = (
         *("anthropic-node", "@anthropic-ai/sdk, Node", "node.official", "anthropic.mjs", ("@anthropic-ai/sdk",)),
         (*_FRAME, "models", "counting"),
         '`new Anthropic({ baseURL: "BASE", apiKey: KEY })`, or `ANTHROPIC_BASE_URL` and `ANTHROPIC_API_KEY`',
+    ),
+    Client(
+        *("google-genai-node", "@google/genai, Node", "node.google", "google_genai.mjs", ("@google/genai",)),
+        (*_FRAME, "embeddings", "models", "counting"),
+        '`new GoogleGenAI({ apiKey: KEY, httpOptions: { baseUrl: "BASE" } })`',
     ),
     Client(
         *("vercel-openai", "Vercel AI SDK, OpenAI", "node.vercel", "vercel_openai.mjs", ("ai", "@ai-sdk/openai")),
@@ -154,6 +164,12 @@ CLIENTS = (
         ("stream", "tools"),
         'in `~/.codex/config.toml`: `model_provider = "tokonomics"` and `[model_providers.tokonomics]` with '
         '`base_url = "BASE/v1"`, `env_key = "TOKONOMICS_KEY"`, `wire_api = "responses"`',
+    ),
+    Client(
+        *("gemini-cli", "Gemini CLI", "node.gemini-cli", "gemini_cli.py", ("@google/gemini-cli",)),
+        ("stream", "tools"),
+        "`GOOGLE_GEMINI_BASE_URL=BASE GEMINI_API_KEY=KEY gemini`, and in `~/.gemini/settings.json` "
+        '`{"security": {"auth": {"selectedType": "gemini-api-key"}}}`',
     ),
 )
 BY_NAME = {client.name: client for client in CLIENTS}

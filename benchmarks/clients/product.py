@@ -19,7 +19,7 @@ from tokonomics.sandbox.router import answer
 PROVIDERS = ["openai=sk-mock-openai", "anthropic=sk-mock-anthropic", "gemini=mock-gemini"]
 REST_SECONDS = 30.0
 # Of the tools of coding agents, ones that do no harm whatever they are called with.
-HARMLESS = ("get_goal", "Read")
+HARMLESS = ("get_goal", "Read", "read_file")
 MODEL_TURN = "output=40; chunk_tokens=4"
 
 
@@ -133,10 +133,16 @@ def _harmless_first(body: dict[str, Any]) -> dict[str, Any]:
     tools = body.get("tools")
     if not isinstance(tools, list):
         return body
-    return {**body, "tools": sorted(tools, key=lambda tool: _name_of(tool) not in HARMLESS)}
+    return {**body, "tools": [_functions_sorted(tool) for tool in sorted(tools, key=_is_harmful)]}
 
 
-def _name_of(tool: Any) -> str:
+def _functions_sorted(tool: Any) -> Any:
+    """Gemini's tools are one object with all functions in it."""
+    declared = tool.get("functionDeclarations") if isinstance(tool, dict) else None
+    return {**tool, "functionDeclarations": sorted(declared, key=_is_harmful)} if declared else tool
+
+
+def _is_harmful(tool: Any) -> bool:
     tool = tool if isinstance(tool, dict) else {}
     inner = tool.get("function")
-    return str(tool.get("name") or (inner.get("name") if isinstance(inner, dict) else ""))
+    return (tool.get("name") or (inner.get("name") if isinstance(inner, dict) else "")) not in HARMLESS

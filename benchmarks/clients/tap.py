@@ -1,6 +1,7 @@
 """What goes over the wire between a client and the product: bytes are passed on as they are, and read on the way."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
@@ -85,9 +86,10 @@ class Tap:
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream_reader, upstream_writer = await asyncio.open_connection(self._host, self._port)
         reading = _Conversation(self.exchanges)
-        async with asyncio.TaskGroup() as both:
-            both.create_task(_pass(reader, upstream_writer, reading.said))
-            both.create_task(_pass(upstream_reader, writer, reading.heard))
+        with contextlib.suppress(asyncio.CancelledError):  # the tap is closed before its last connections are
+            async with asyncio.TaskGroup() as both:
+                both.create_task(_pass(reader, upstream_writer, reading.said))
+                both.create_task(_pass(upstream_reader, writer, reading.heard))
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seen: Any) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 
-from command import run
+from command import Failed, run
 from desk import QUESTION, serve
 
 Ask = Callable[..., str]
@@ -22,9 +22,16 @@ def plain(ask: Ask) -> str:
 
 
 def stream(ask: Ask) -> str:
-    said = ask("--tools", "", "--output-format", "stream-json", "--verbose", "--include-partial-messages")
-    last = json.loads(said.splitlines()[-1])
-    return last["result"]
+    """The last of its events has the result, also where it is an error."""
+    try:
+        said = ask("--tools", "", "--output-format", "stream-json", "--verbose", "--include-partial-messages")
+    except Failed as error:
+        raise Failed(error.code, _result(error.printed)) from error
+    return _result(said)
+
+
+def _result(events: str) -> str:
+    return json.loads(events.strip().splitlines()[-1])["result"]
 
 
 def tools(ask: Ask) -> str:

@@ -7,7 +7,11 @@ SECONDS = 110
 
 
 class Failed(Exception):
-    """Its exit code and what it told its user."""
+    """Its exit code and what it told its user; `printed` is its whole standard output."""
+
+    def __init__(self, code: int, told: str, printed: str = "") -> None:
+        super().__init__(f"exit {code}: {told[-1500:]}")
+        self.code, self.printed = code, printed
 
 
 def run(*words: str, **environment: str) -> str:
@@ -20,5 +24,5 @@ def run(*words: str, **environment: str) -> str:
         timeout=SECONDS,
     )
     if done.returncode:
-        raise Failed(f"exit {done.returncode}: {(done.stderr.strip() or done.stdout.strip())[-1500:]}")
+        raise Failed(done.returncode, done.stderr.strip() or done.stdout.strip(), done.stdout)
     return done.stdout.strip()

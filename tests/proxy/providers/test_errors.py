@@ -1,5 +1,7 @@
 """Refusals in each family's own words, as its official client reads them."""
 
+from datetime import UTC, datetime, timedelta
+
 import anthropic
 import httpx
 import httpx2
@@ -59,7 +61,10 @@ def test_anthropic_the_documented_body():
 
 
 def test_google_the_documented_body():
-    assert orjson.loads(GOOGLE_ERRORS.error(CAP, "req_1")) == {
+    body = orjson.loads(GOOGLE_ERRORS.error(CAP, "req_1"))
+    retry = body["error"]["details"].pop()
+    assert retry["@type"] == "type.googleapis.com/google.rpc.RetryInfo"
+    assert body == {
         "error": {
             "code": 429,
             "status": "RESOURCE_EXHAUSTED",
@@ -77,6 +82,21 @@ def test_google_the_documented_body():
     size = ErrorBody(429, "budget_cap_exceeded", "x", details={"fits_output_tokens": 7, "reset_at": None})
     [info] = orjson.loads(GOOGLE_ERRORS.error(size, "r"))["error"]["details"]
     assert info["metadata"] == {"fits_output_tokens": "7"}
+
+
+def test_google_is_told_when_it_may_try_again():
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def delay(code, **details):
+        _, *found = orjson.loads(GOOGLE_ERRORS.error(ErrorBody(429, code, "m", details=details), "r"))["error"][
+            "details"
+        ]
+        return [each["retryDelay"] for each in found]
+
+    assert 86_390 <= int(delay("budget_cap_exceeded", reset_at=tomorrow)[0].removesuffix("s")) <= 86_400
+    assert delay("budget_cap_exceeded", reset_at="2020-01-01T00:00:00Z") == ["1s"]
+    assert delay("budget_held", reset_at=tomorrow) == ["1s"]
+    assert delay("rate_limited", reset_at=tomorrow) == delay("budget_cap_exceeded") == []
 
 
 @pytest.mark.parametrize("dialect", [OPENAI_ERRORS, ANTHROPIC_ERRORS])
