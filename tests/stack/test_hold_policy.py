@@ -1,6 +1,7 @@
 """Streams that begin on a part of their hold, on the whole product: granted, refused midway, many at once, cut."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import anthropic
 import openai
 import pytest
 
+from proxy.estimates import ENOUGH
 from tests.stack.conftest import Rough
 from tests.stack.test_client_leaves import Flood, wait_until_blocked
 from tests.support.bills import PRICES, bill_of
@@ -234,3 +236,74 @@ def test_a_client_that_leaves_a_partial_stream_is_charged_what_it_really_cost(
     wire.close()
     (row,) = company.rows(1)
     assert (row.status, row.flags, row.cost) == ("settled", ["client_gone"], bill_of(stack.provider.requests))
+
+
+# --- Holds that are learned ------------------------------------------------------------------------------------------
+
+
+def test_an_estimate_is_learned_and_what_breaks_it_is_told_from_a_broken_bound(
+    stack: ProductStack, office: Office, wire: Wire
+) -> None:
+    usual, dear, untold = (OPENAI.record(said) for said in ("output=20", "output=3000", "output=20; fault=no_usage"))
+    company = office.company(cap="5.00")
+    company.do("set_hold_policy", policy="estimate")
+
+    def ask(recording: Recording) -> None:
+        stack.provider.script(lambda _request: recording.behaviour())
+        wire.send(OPENAI.request(company.key, output=LIMIT))
+        assert wire.reply().status == 200
+
+    for _ in range(ENOUGH):
+        ask(usual)
+    for recording in (usual, dear, untold):
+        ask(recording)
+    company.do("set_hold_policy", policy="bound")
+    ask(usual)
+    rows = company.rows(ENOUGH + 4)
+    bound = rows[0].held
+    assert {row.held for row in rows[:ENOUGH]} == {bound} and bound > WHOLE
+    learned, broken, charged, again = rows[ENOUGH:]
+    assert learned.cost < learned.held < bound // 20 and learned.flags == []
+    assert broken.cost == PRICES[OPENAI.model].bill(dear.tokens) > broken.held
+    assert (broken.status, broken.flags) == ("settled", ["estimate_breach"])
+    assert (charged.status, charged.cost) == ("charged_at_hold", bound), "nobody knows: the most that it can have cost"
+    assert charged.flags == ["usage_missing", "estimate_breach"]
+    assert again.held == bound
+
+
+# --- Waiting ---------------------------------------------------------------------------------------------------------
+
+
+async def test_what_fits_one_after_the_other_waits_for_its_turn(stack: ProductStack, office: Office) -> None:
+    recording = OPENAI.record("output=20")
+    stack.provider.script(lambda _request: recording.behaviour(delay=0.05))
+    company = office.company(cap="0.06")  # one bound, and what the others will have cost
+    options: dict[str, Any] = {"base_url": f"{stack.base_url}/v1", "api_key": company.key, "timeout": TIMEOUT}
+    async with openai.AsyncOpenAI(**options, max_retries=0) as client:
+        replies = await asyncio.gather(*[client.chat.completions.create(**OPENAI.body(output=LIMIT)) for _ in range(8)])
+    assert len(replies) == 8
+    rows = await asyncio.to_thread(company.rows, 8)
+    assert sum(row.cost for row in rows) == bill_of(stack.provider.requests)
+
+
+def test_who_waited_in_vain_hears_what_would_fit_now(stack: ProductStack, office: Office, wire: Wire) -> None:
+    recording = OPENAI.record("output=20")
+    stack.provider.gate.clear()
+    stack.provider.script(lambda _request: recording.behaviour(gated=True))
+    company = office.company(cap="0.06")
+    wire.send(OPENAI.request(company.key, output=LIMIT))
+    stack.provider.wait_for(1)
+    with Wire(stack.base_url) as other:
+        began = time.monotonic()
+        other.send(OPENAI.request(company.key, output=LIMIT))
+        refused = other.reply()
+        assert 1.8 < time.monotonic() - began < 10
+        error = refused.json()["error"]
+        assert (refused.status, error["code"], refused.headers["retry-after"]) == (429, "budget_held", "1")
+        fits = error["fits_output_tokens"]
+        assert 0 < fits < LIMIT
+        other.send(OPENAI.request(company.key, output=fits))
+        stack.provider.wait_for(2)
+        stack.provider.gate.set()
+        assert (wire.reply().status, other.reply().status) == (200, 200)
+    company.rows(2)
