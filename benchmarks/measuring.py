@@ -18,12 +18,14 @@ QUESTION = "How do I keep an agent from spending more than we planned this month
 
 @dataclass(frozen=True)
 class Measurement:
-    """`cpu_us`: of the target's processes for each reply (0 for direct). `kb`: what an open stream takes."""
+    """`cpu_us`: of the target's processes for each reply (0 for direct). `kb`: what an open stream takes. `in_time`:
+    the share of budget checks that took the proxy up to a millisecond; None where there are none."""
 
     rate: float
     cpu_us: float
     kb: float
     result: Result
+    in_time: float | None = None
 
 
 def request_body(*, stream: bool = False, chunks: int = 50, pace_ms: int = 0, prompt: str = QUESTION) -> str:
@@ -44,7 +46,7 @@ def measure(target: Target, load: dict[str, Any]) -> Measurement:
     """Raises RuntimeError where replies are not what the load expects."""
     headers = load.pop("headers", target.headers)
     plan = Plan(port=target.port, path="/v1/chat/completions", headers=headers, **load)
-    pids = target.measured
+    pids, reserves = target.measured, target.reserves()
     idle_kb = machine.resident_kb(pids)
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.load", json.dumps(asdict(plan))],
@@ -68,7 +70,13 @@ def measure(target: Target, load: dict[str, Any]) -> Measurement:
         raise RuntimeError(f"{target.name}: {result.wrong} wrong replies ({result.statuses}): {result.sample}")
     cpu = marks[1][0] - marks[0][0]
     kb = max(0, marks[1][1] - idle_kb) / plan.connections
-    return Measurement(result.replies / result.seconds, cpu / result.replies * 1e6, kb, result)
+    in_time = _share_in_time(reserves, target.reserves())
+    return Measurement(result.replies / result.seconds, cpu / result.replies * 1e6, kb, result, in_time)
+
+
+def _share_in_time(before: dict[str, float], after: dict[str, float], within: str = "0.001") -> float | None:
+    made = after.get("+Inf", 0.0) - before.get("+Inf", 0.0)
+    return (after[within] - before.get(within, 0.0)) / made if made else None
 
 
 @dataclass

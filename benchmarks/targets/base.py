@@ -35,6 +35,10 @@ class Target:
         """The processes whose CPU time and memory count."""
         return self._running[-1].pids
 
+    def reserves(self) -> dict[str, float]:
+        """How many budget checks took up to so many seconds, since it was started; empty where there are none."""
+        return {}
+
     def come_to_rest(self) -> None:
         """Work that it does behind its replies must not fall on whoever is measured next."""
 

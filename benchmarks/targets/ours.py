@@ -14,6 +14,7 @@ from benchmarks.certificate import certify
 from benchmarks.processes import ROOT, Provider
 from benchmarks.targets.base import Target
 
+RESERVES = re.compile(rb'^tokonomics_reserve_seconds_bucket\{le="([^"]+)"\} (\S+)$', re.MULTILINE)
 READY = re.compile(r"Tokonomics is ready: http://\S+:(\d+)")
 
 
@@ -51,9 +52,15 @@ class Tokonomics(Target):
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             time.sleep(1.2)  # the numbers are a second old
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as reply:
-                if b"\ntokonomics_undrained_settles 0.0" in reply.read():
-                    return
+            if b"\ntokonomics_undrained_settles 0.0" in self._metrics():
+                return
+
+    def reserves(self) -> dict[str, float]:
+        return {bound.decode(): float(count) for bound, count in RESERVES.findall(self._metrics())}
+
+    def _metrics(self) -> bytes:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as reply:
+            return bytes(reply.read())
 
     def capped(self) -> dict[str, str]:
         """Headers of a company that can spend nothing: every request of it is refused."""
