@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from tokonomics.console import errors, health, scrape, views_invited, views_public, views_start
+from tokonomics.console import errors, health, scrape, views_invited, views_operator, views_public, views_start
 
 handler403, handler404, handler500 = errors.forbidden, errors.not_found, errors.failed
 
@@ -21,6 +21,9 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("metrics", scrape.metrics),
     path("admin/", admin.site.urls),
+    path("operator/", views_operator.page, name="operator"),
+    path("operator/audit/", views_operator.audit, name="operator_audit"),
+    path("operator/mend/<slug:slug>/", views_operator.mend, name="operator_mend"),
     path("alerts/", include("alerts.urls")),
     path("api/", include("tokonomics.api.urls")),
     path("", include("allauth.urls")),

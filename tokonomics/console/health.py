@@ -11,6 +11,7 @@ from budgets.durable import Copies
 from tenants import store
 
 NEEDED_POLICY = "noeviction"
+NO_ANSWER = "Redis does not answer."
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def redis_state() -> RedisState:
     try:
         seen = [_look(one) for one in store.servers().masters()]
     except (redis.RedisError, OSError, store.StoreUnavailable):
-        return RedisState(reachable=False, maxmemory_policy="unknown", problem="Redis does not answer.")
+        return RedisState(reachable=False, maxmemory_policy="unknown", problem=NO_ANSWER)
     return next((state for state in seen if state.problem), seen[0])
 
 

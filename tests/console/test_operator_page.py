@@ -1,0 +1,186 @@
+"""The operator's page: staff alone, what is wrong in words, whose holds are open, audit and mend by hand."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Browser
+
+from budgets import keyspace, recovery
+from budgets.money import NANO
+from budgets.windows import windows_of
+from tenants import store as client
+from tenants.models import AuditEvent, User
+from tests.console.test_look import VARIANTS, assert_sound, browser  # noqa: F401
+from tests.support import screens
+from tests.support.fernhill import PASSWORD, Fernhill, founded, usd
+from tests.support.people import at_desk, text
+from tests.support.valkey import ValkeyServer
+
+pytestmark = pytest.mark.django_db
+KEYS = (("staging", "50", None), ("nightly", None, None))
+
+
+@pytest.fixture
+def fernhill(store: ValkeyServer) -> Fernhill:
+    made = founded(keys=KEYS)
+    made.record("staging", cost=usd("3.20"), at=made.now)
+    made.count()
+    _seen(made)
+    return made
+
+
+def _seen(fernhill: Fernhill) -> None:
+    client.client().zadd(keyspace.ACTIVE, {fernhill.tenant.pk: int(fernhill.now.timestamp())})
+
+
+def staff(**more: bool) -> User:
+    return User.objects.create_user("op@installation.example", PASSWORD, is_staff=True, **more)
+
+
+@pytest.fixture
+def operator(fernhill: Fernhill) -> Client:
+    return at_desk(staff(is_superuser=True))
+
+
+def month_counter(fernhill: Fernhill) -> str:
+    return keyspace.tenant_counter(fernhill.tenant.pk, "live", windows_of(fernhill.now.date()).month.suffix)
+
+
+def drift(fernhill: Fernhill, spent: int = 5, held: int = 0) -> None:
+    for name, amount in (("spent", spent), ("held", held)):
+        client.client().hincrby(month_counter(fernhill), name, amount)
+
+
+# --- Who may ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/operator/", "/operator/mend/fernhill-labs/"])
+def test_it_is_no_page_for_anybody_but_staff(fernhill: Fernhill, path: str) -> None:
+    assert Client().get(path)["Location"].startswith("/login/")
+    assert at_desk(fernhill.owner).get(path).status_code == 404
+    assert at_desk(staff(is_superuser=True)).get(path).status_code == 200
+
+
+def test_staff_without_the_permission_look_and_do_not_touch(fernhill: Fernhill) -> None:
+    looker = at_desk(staff())
+    drift(fernhill)
+    page = looker.get("/operator/")
+    assert page.status_code == 200 and "Audit now" not in text(page)
+    assert looker.post("/operator/audit/").status_code == 403
+    assert looker.post("/operator/mend/fernhill-labs/").status_code == 403
+    assert not recovery.audit(fernhill.tenant.pk).ok
+
+
+# --- What it says ----------------------------------------------------------------------------------------------------
+
+
+def test_where_all_is_well_it_says_so_in_one_line(operator: Client) -> None:
+    said = text(operator.get("/operator/"))
+    assert "Nothing is wrong." in said
+    assert "Nothing is in flight." in said and "The journals are drained." in said
+
+
+def test_it_shows_whose_holds_are_open_and_which_lease_has_run_out(operator: Client, fernhill: Fernhill) -> None:
+    fernhill.hold("staging", usd("2.10"), ago=90)
+    late = fernhill.hold("nightly", usd("0.40"))
+    client.client().zadd(keyspace.holds(fernhill.tenant.pk), {late: 1})
+    said = text(operator.get("/operator/"))
+    assert "1 hold is past the end of the lease." in said
+    assert "Fernhill Labs in flight 2 held $2.50 past lease 1" in said
+    assert "test holds 2 $2.50" in said, "the web process that owns them"
+
+
+def test_bound_breaches_and_charges_at_hold_are_counted(operator: Client, fernhill: Fernhill) -> None:
+    fernhill.record("staging", status="charged_at_hold", flags=["cut"], cost=usd("0.16"))
+    fernhill.record("staging", cost=usd("9"), held=usd("1"), flags=["bound_breach"], model="gpt-4o")
+    fernhill.record("staging", status="charged_at_hold", cost=usd("7"), at=fernhill.now - timedelta(days=2))
+    said = text(operator.get("/operator/"))
+    assert "1 request of the last 30 days cost more than was held." in said
+    assert "charged at hold 1 $0.16" in said
+    assert "openai gpt-4o held $1.00 cost $9.00" in said
+
+
+def test_while_redis_is_away_it_says_what_that_means(operator: Client, store: ValkeyServer) -> None:
+    store.freeze()
+    try:
+        page = operator.get("/operator/")
+    finally:
+        store.thaw()
+    assert page.status_code == 200
+    assert "Redis does not answer. Requests are refused until it is back; nothing is spent unseen." in text(page)
+
+
+# --- Audit and mend --------------------------------------------------------------------------------------------------
+
+
+def test_an_audit_is_kept_and_names_the_counter_that_differs(operator: Client, fernhill: Fernhill) -> None:
+    assert "Not audited yet." in text(operator.get("/operator/"))
+    operator.post("/operator/audit/")
+    said = text(operator.get("/operator/"))
+    assert "1 company audited. Every counter equals the ledger." in said
+    drift(fernhill, spent=7)
+    operator.post("/operator/audit/")
+    said = text(operator.get("/operator/"))
+    assert "1 counter differs from the ledger." in said
+    assert f"tenant {windows_of(fernhill.now.date()).month.suffix} Redis, spent $3.200000007 ledger $3.20" in said
+
+
+def test_mending_asks_first_then_moves_and_is_written_down(operator: Client, fernhill: Fernhill) -> None:
+    drift(fernhill, spent=7, held=-3)
+    asked = operator.get("/operator/mend/fernhill-labs/")
+    assert "Move the counters of Fernhill Labs to what the ledger says?" in text(asked)
+    assert not recovery.audit(fernhill.tenant.pk).ok, "asking moves nothing"
+    operator.post("/operator/mend/fernhill-labs/")
+    assert recovery.audit(fernhill.tenant.pk).ok
+    assert "1 counter was moved to what the ledger of Fernhill Labs says." in text(operator.get("/operator/"))
+    event = AuditEvent.objects.get(action="ledger.mended")
+    month = windows_of(fernhill.now.date()).month.suffix
+    assert (event.tenant, event.actor_label) == (fernhill.tenant, "operator")
+    assert event.changes == {
+        f"tenant {month} spent": ["$3.200000007", "$3.20"],
+        f"tenant {month} held": ["$-0.000000003", "$0.00"],
+    }
+    owner = text(at_desk(fernhill.owner).get(f"{fernhill.home}audit/"))
+    assert "moved to what the ledger says the counters of Fernhill Labs" in owner
+
+
+def test_mending_what_is_whole_moves_nothing_and_is_not_written_down(operator: Client, fernhill: Fernhill) -> None:
+    operator.post("/operator/mend/fernhill-labs/")
+    assert "Nothing to move" in text(operator.get("/operator/"))
+    assert not AuditEvent.objects.filter(action="ledger.mended").exists()
+
+
+# --- How it looks ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(("width", "scheme"), VARIANTS)
+def test_the_pages_are_sound(
+    width: str,
+    scheme: str,
+    browser: Browser,  # noqa: F811
+    live_server: object,
+    store: ValkeyServer,
+) -> None:
+    fernhill = founded(keys=KEYS)
+    fernhill.record("staging", cost=9 * NANO, held=NANO, flags=["bound_breach"], at=datetime.now(UTC))
+    fernhill.record("staging", status="charged_at_hold", flags=["cut"], cost=usd("0.16384"))
+    fernhill.count()
+    _seen(fernhill)
+    fernhill.hold("staging", usd("2.10"), ago=90)
+    fernhill.hold("nightly", usd("0.40"), ago=4)
+    drift(fernhill, spent=7)
+    staff(is_superuser=True)
+    with screens.visit(browser, str(live_server), width=width, scheme=scheme) as visited:
+        page = visited.page
+        visited.open("/login/?next=/operator/")
+        page.get_by_label("E-mail").fill("op@installation.example")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Log in", exact=True).click()
+        page.get_by_role("button", name="Audit now").click()
+        page.get_by_role("heading", name="1 counter differs from the ledger.").wait_for()
+        assert_sound(visited, f"operator-{width}-{scheme}")
+        page.get_by_role("link", name="Mend").click()
+        page.get_by_role("button", name="Move them").wait_for()
+        assert_sound(visited, f"operator-mend-{width}-{scheme}")
