@@ -143,7 +143,7 @@ class NewProviderCredential(Strict):
     base_url = Text(
         required=False,
         max_length=500,
-        help_text=f"`{CUSTOM}`: where it is. `azure`: your resource, https://...azure.com.",
+        help_text=f"`{CUSTOM}`: where it is. `azure`: your resource, by its address.",
     )
     api_version = Text(
         required=False, max_length=32, allow_blank=True, help_text="`azure`: like `2024-10-21`; empty for its v1 API."

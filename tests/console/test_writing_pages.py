@@ -64,6 +64,8 @@ SETTINGS_PAGES = {
     "settings": "settings/",
     "providers": "settings/providers/",
     "provider-key": "settings/providers/openai/",
+    "provider-azure": "settings/providers/azure/",
+    "provider-custom": "settings/providers/custom/",
     "provider-remove": "settings/providers/anthropic/remove/",
     "tokens": "settings/tokens/",
 }
@@ -123,6 +125,23 @@ def test_the_pages_of_settings_are_sound(
     actor = Actor.of_user(fernhill.owner)
     for provider, secret in (("openai", "sk-proj-0123456789-a7Qx"), ("anthropic", "sk-ant-0123456789-Zz91")):
         services.set_provider_credential(tenant=fernhill.tenant, provider=provider, secret=secret, actor=actor)
+    services.set_provider_credential(tenant=fernhill.tenant, provider="groq", secret="gsk_0123456789-zz99", actor=actor)
+    services.set_provider_credential(
+        tenant=fernhill.tenant,
+        provider="azure",
+        secret="0123456789abcdef-Kd7w",
+        base_url="https://fernhill-labs.openai.azure.com",
+        deployments={"chat-prod": "gpt-4o", "chat-small": "gpt-4o-mini"},
+        actor=actor,
+    )
+    services.set_provider_credential(
+        tenant=fernhill.tenant,
+        provider="custom",
+        name="house",
+        secret="",
+        base_url="https://llm.fernhill.example/v1",
+        actor=actor,
+    )
     for provider, ok, said in (
         ("openai", True, "listed 68 models in 310 ms, $0.00"),
         ("anthropic", False, words.provider_refused("Anthropic")),
