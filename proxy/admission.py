@@ -263,7 +263,7 @@ class Admission:
         if fence:
             await self._heal(known, str(fence, "ascii").split())
         elif run_id is None or str(run_id, "ascii") != lane.run_id_at(keyspace.policy(known.tenant_id)):
-            await self._recover(known.tenant_id)
+            await self.recover(known.tenant_id)
         elif int(version or 0) == known.version:
             return
         else:
@@ -347,7 +347,7 @@ class Admission:
                     raise
                 await asyncio.sleep(error.wait)
             except ledger.LedgerCold:
-                await self._recover(caller.tenant_id)
+                await self.recover(caller.tenant_id)
             except ledger.LedgerUnavailable:
                 self._inflight.disown(caller.tenant_id, hold, b"")
                 raise
@@ -380,7 +380,8 @@ class Admission:
         except PolicyUnavailable as error:
             raise ledger.LedgerUnavailable(str(error)) from error
 
-    async def _recover(self, tenant_id: str) -> None:
+    async def recover(self, tenant_id: str) -> None:
+        """Build a tenant's counters again, and show what is in flight here. Raises LedgerUnavailable."""
         try:
             await self._inflight.recover(tenant_id)
         except StoreUnavailable as error:

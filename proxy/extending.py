@@ -3,9 +3,12 @@
 import asyncio
 from collections.abc import Callable
 
-from budgets.ledger import Ledger, LedgerUnavailable, PolicyFenced, PolicyStale, Reservation
+from django.db import DatabaseError
+
+from budgets.ledger import Ledger, LedgerCold, LedgerUnavailable, PolicyFenced, PolicyStale, Reservation
 from budgets.windows import windows_at
 from proxy.admission import Admission, KeyPolicy
+from tenants.store import StoreUnavailable
 
 ATTEMPTS = 3
 
@@ -34,11 +37,16 @@ class Extender:
                     await self._renew(stale.version)
                 except PolicyFenced as fenced:
                     raise LedgerUnavailable("the policy is being changed") from fenced
+                except LedgerCold:
+                    await self._admission.recover(self._hold.tenant_id)
         raise LedgerUnavailable("the policy did not come to rest")
 
     async def _renew(self, version: int) -> None:
         """Take the caps as they are now for the counters that the hold is on; its windows stay."""
-        caller = await self._admission.renewed(self._secret, version)
+        try:
+            caller = await self._admission.renewed(self._secret, version)
+        except (DatabaseError, StoreUnavailable) as error:
+            raise LedgerUnavailable(str(error)) from error
         windows = windows_at(self._hold.at_ms / 1000)
         now = {counter.key: counter for counter in caller.counters(windows, self._end_user)}
         self._hold.counters = tuple(now.get(counter.key, counter) for counter in self._hold.counters)

@@ -73,13 +73,13 @@ async def _forward(call: Call, engine: Engine) -> Answer:
         return await _pass_free(call, caller, parsed, secret, engine)
     model, quote = found
     plan = plan_of(call.adapter, caller, parsed, call.headers, model, quote, engine.estimates)
-    reservation = await _reserve(call, caller, parsed, end_user, model, plan, engine)
+    plan, reservation = await _reserve(call, caller, parsed, end_user, model, plan, engine)
     settlement = _settlement(reservation, model, plan, engine)
-    if parsed.kept:
-        settlement.keep = partial(engine.kept.note, (caller.tenant_id, caller.mode), model)
-    output_limit = plan.output_limit(reservation.held)
-    settlement.told = _told(call, parsed, quote, output_limit)
     try:
+        if parsed.kept:
+            settlement.keep = partial(engine.kept.note, (caller.tenant_id, caller.mode), model)
+        output_limit = plan.output_limit(reservation.held)
+        settlement.told = _told(call, parsed, quote, output_limit)
         reply = await _send(call, caller, parsed, output_limit, secret, engine)
         settlement.answered()
         if parsed.stream and reply.status < 300:
@@ -102,7 +102,8 @@ async def _forward(call: Call, engine: Engine) -> Answer:
 
 async def _reserve(
     call: Call, caller: KeyPolicy, parsed: ParsedRequest, end_user: str, model: Model, plan: Plan, engine: Engine
-) -> Reservation:
+) -> tuple[Plan, Reservation]:
+    """The hold, and the plan that it was granted by."""
     request = Request(
         tenant_id=caller.tenant_id,
         key_id=caller.key_id,
@@ -118,8 +119,10 @@ async def _reserve(
         own_price=model.own,
     )
     try:
-        return await engine.admission.admit(call.secret, caller, request, plan.ask)
+        return plan, await engine.admission.admit(call.secret, caller, request, plan.ask)
     except CapExceeded as error:
+        if (smaller := plan.smaller) is not None:
+            return await _reserve(call, caller, parsed, end_user, model, smaller, engine)
         fit = fit_of(error, caller, parsed, model, plan)
         raise refusals.cap_exceeded(error, fit, parsed.model) from error
 

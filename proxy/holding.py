@@ -38,6 +38,13 @@ class Plan:
     place: Place | None = None
     """Where the estimate is learned from its reply; None where none is."""
 
+    @property
+    def smaller(self) -> "Plan | None":
+        """What may fit where not even a first step does: a limit below it, for a client that named none."""
+        if self.basis is not Basis.PARTIAL or self.quote.least >= self.ask.least:
+            return None
+        return Plan(Basis.BOUND, Ask(self.quote.least, self.quote.most), self.quote, place=self.place)
+
     def output_limit(self, granted: int) -> int:
         """The output limit per choice to write into a request that names none."""
         return self.quote.affordable(granted) if self.basis is Basis.BOUND else self.quote.most_output

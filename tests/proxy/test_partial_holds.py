@@ -153,7 +153,11 @@ def test_a_stream_that_is_not_outrun_never_costs_more_than_it_holds(
 
 def chunk(delta: dict[str, Any], **rest: Any) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": None}
-    return b"data: " + orjson.dumps({"id": "chatcmpl-1", "created": 7, "model": "m", "choices": [choice], **rest}) + b"\n\n"
+    return (
+        b"data: "
+        + orjson.dumps({"id": "chatcmpl-1", "created": 7, "model": "m", "choices": [choice], **rest})
+        + b"\n\n"
+    )
 
 
 @pytest.mark.parametrize(
