@@ -1,8 +1,9 @@
 """What a request may cost this process: CPU time on one core, as a ratio to a calibration loop run beside it.
 
-The whole of our part runs, in this process: handler, admission, Lua on a real Valkey, the transport to a real provider,
-metering, settlement, metrics. uvicorn and the client do not. Other work on the machine slows both the requests and the
-loop, so the ratio holds where seconds do not; the limits leave room besides, and a doubled cost does not pass.
+The whole of our part runs, in this process: protocol, handler, admission, Lua on a real Valkey, the transport to a real
+provider, metering, settlement, metrics; only the client's socket does not. Other work on the machine slows both the
+requests and the loop, so the ratio holds where seconds do not; the limits leave room besides, and a doubled cost does
+not pass.
 """
 
 import asyncio
@@ -15,14 +16,17 @@ from typing import Any
 
 import orjson
 import pytest
+import uvicorn
 import uvloop
 from django.conf import settings as django_settings
+from uvicorn.server import ServerState
 
 from benchmarks.measuring import request_body
 from benchmarks.processes import Provider
 from budgets.money import NANO
 from proxy import engine
 from proxy.asgi import ProxyHandler
+from proxy.server import MeteredProtocol
 from tests.support.valkey import ValkeyServer
 from tokonomics import celery  # noqa: F401 (what is published goes to our broker)
 from tokonomics.console.services import TenantOrder, create_tenant
@@ -50,50 +54,62 @@ def one_core() -> Iterator[None]:
     os.sched_setaffinity(0, before)
 
 
+class Client(asyncio.Transport):
+    """The other end of a connection, as far as the protocol sees it: whole answers, one after the other."""
+
+    def __init__(self, expect: int) -> None:
+        super().__init__()
+        self._status = b"HTTP/1.1 %d " % expect
+        self._streaming = False
+        self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def write(self, data: Any) -> None:
+        if not self._streaming:
+            assert data.startswith(self._status), data
+            self._streaming = b"transfer-encoding: chunked" in data
+        if not self._streaming or data.endswith(b"0\r\n\r\n"):
+            self._streaming = False
+            self.answered.set_result(None)
+
+    def is_closing(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """There is no socket."""
+
+
 class Driver:
-    """Requests to the handler as uvicorn makes them, so many at once."""
+    """Requests to our protocol as a socket brings them, so many connections at once."""
 
     def __init__(self, key: str, *, stream: bool, expect: int) -> None:
         self._handler, self._expect = ProxyHandler(), expect
-        self._body = request_body(stream=stream).encode()
-        self._scope = {
-            "type": "http",
-            "method": "POST",
-            "path": "/v1/chat/completions",
-            "query_string": b"",
-            "headers": [
-                (b"host", b"caps.example.com"),
-                (b"content-type", b"application/json"),
-                (b"authorization", f"Bearer {key}".encode()),
-                (b"user-agent", b"OpenAI/Python 2.8.0"),
-                (b"accept", b"application/json"),
-                (b"content-length", b"%d" % len(self._body)),
-            ],
-        }
+        body = request_body(stream=stream).encode()
+        lines = [
+            "POST /v1/chat/completions HTTP/1.1",
+            "host: caps.example.com",
+            "content-type: application/json",
+            f"authorization: Bearer {key}",
+            "user-agent: OpenAI/Python 2.8.0",
+            "accept: application/json",
+            f"content-length: {len(body)}",
+        ]
+        self._request = "\r\n".join([*lines, "", ""]).encode() + body
+        self._config = uvicorn.Config(self._handler, log_config=None, lifespan="off")  # type: ignore[arg-type]
+        self._config.load()
 
     async def run(self, requests: int) -> None:
         left = iter(range(requests))
         await asyncio.gather(*[self._client(left) for _ in range(AT_ONCE)])
 
     async def _client(self, left: Iterator[int]) -> None:
+        loop, client = asyncio.get_running_loop(), Client(self._expect)
+        protocol = MeteredProtocol(self._config, ServerState(), {}, loop, handler=self._handler)
+        protocol.connection_made(client)
         for _ in left:
-            await self._request()
-
-    async def _request(self) -> None:
-        given = False
-
-        async def receive() -> dict[str, Any]:
-            nonlocal given
-            if given:
-                await asyncio.Event().wait()
-            given = True
-            return {"type": "http.request", "body": self._body, "more_body": False}
-
-        async def send(message: dict[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                assert message["status"] == self._expect, message
-
-        await self._handler(self._scope, receive, send)
+            protocol.data_received(self._request)
+            await client.answered
+            client.answered = loop.create_future()
+        protocol.connection_lost(None)
 
 
 def calibrate() -> float:
