@@ -105,9 +105,10 @@ def _kind(outcome: dict[str, Any]) -> str:
 
 
 def _short(text: str, most: int) -> str:
-    """In one line, and in Markdown: of what a program printed, the last line."""
+    """In one line, and in Markdown: of what a program printed, the line with our words, else the last."""
     if text.startswith("exit "):
-        text = text.partition(": ")[2].strip().rpartition("\n")[2]
+        lines = text.partition(": ")[2].strip().splitlines()
+        text = next((line for line in lines if OUR_WORDS in line), lines[-1])
     text = re.sub(r"\s+", " ", text).replace("|", "\\|")
     return text if len(text) <= most else text[:most].rstrip() + "…"
 

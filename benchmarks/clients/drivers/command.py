@@ -10,7 +10,7 @@ class Failed(Exception):
     """Its exit code and what it told its user; `printed` is its whole standard output."""
 
     def __init__(self, code: int, told: str, printed: str = "") -> None:
-        super().__init__(f"exit {code}: {told[-1500:]}")
+        super().__init__(f"exit {code}: {told[-6000:]}")
         self.code, self.printed = code, printed
 
 

@@ -211,7 +211,7 @@ def test_the_google_client_reads_code_status_and_details():
         _gemini(429, GOOGLE_ERRORS.error(CAP, "r")).generate_content(model="gemini-2.5-flash", contents="x")
     assert (caught.value.code, caught.value.status) == (429, "RESOURCE_EXHAUSTED")
     assert caught.value.message == MESSAGE
-    [info] = caught.value.details["error"]["details"]
+    [info, _retry] = caught.value.details["error"]["details"]
     assert (info["reason"], info["metadata"]["reset_at"]) == ("budget_cap_exceeded", "2026-12-01T00:00:00Z")
 
 
