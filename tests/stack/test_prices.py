@@ -1,4 +1,4 @@
-"""A company's own price, set over the API: charged from the next request on, by each worker, and kept with the record."""
+"""A price of one's own, set over the API: charged from the next request on by each worker, kept in the record."""
 
 from collections.abc import Iterator
 from typing import Any
