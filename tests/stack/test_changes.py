@@ -116,6 +116,13 @@ CHANGES = {
     "made hard": Change(("set_cap", {"hard": True}), PASSES, CAPPED, (("set_cap", {"cap": "0.00", "hard": False}),)),
     "made soft": Change(("set_cap", {"hard": False}), CAPPED, PASSES, (("set_cap", {"cap": "0.00"}),)),
     "key capped": Change(("set_key_cap", {"key_id": KEY, "window": "day", "cap": "0.00"}), PASSES, CAPPED),
+    "end users capped": Change(("cap_end_users", {"key_id": KEY, "window": "day", "cap": "0.00"}), PASSES, CAPPED),
+    "end users uncapped": Change(
+        ("cap_end_users", {"key_id": KEY, "window": "day", "cap": None}),
+        CAPPED,
+        PASSES,
+        (("cap_end_users", {"key_id": KEY, "window": "day", "cap": "0.00"}),),
+    ),
     "key revoked": Change(("revoke_key", {"key_id": KEY}), PASSES, (403, "api_key_revoked")),
     "models narrowed": Change(
         ("allow_models", {"key_id": KEY, "models": ["gpt-4o-mini"]}), PASSES, (403, "model_not_allowed")

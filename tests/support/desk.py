@@ -17,6 +17,8 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tokonomics.settings")
 django.setup()
 
+from django.db import close_old_connections  # noqa: E402
+
 from budgets import keyspace, prices, recovery, refusals, services  # noqa: E402
 from budgets.models import UsageRecord  # noqa: E402
 from budgets.money import parse_usd  # noqa: E402
@@ -68,6 +70,11 @@ def set_cap(tenant: Tenant, cap: str | None = None, hard: bool | None = None) ->
 
 def set_key_cap(tenant: Tenant, key_id: str, window: str, cap: str | None) -> None:
     services.set_key_cap(tenant=tenant, key_id=key_id, window=WindowKind(window), amount=usd(cap), actor=OPERATOR)
+
+
+def cap_end_users(tenant: Tenant, key_id: str, window: str, cap: str | None) -> None:
+    """Each of them."""
+    services.set_end_user_cap(tenant=tenant, key_id=key_id, window=WindowKind(window), amount=usd(cap), actor=OPERATOR)
 
 
 def create_key(tenant: Tenant, lives_seconds: float | None = None, **fields: Any) -> dict[str, str]:
@@ -172,13 +179,14 @@ def end_leases(tenant: Tenant) -> int:
 # --- The counter -----------------------------------------------------------------------------------------------------
 
 ACTIONS: tuple[Callable[..., Any], ...] = (
-    *(set_cap, set_key_cap, create_key, revoke_key, allow_models, set_provider, remove_provider, suspend, resume),
-    *(set_price, set_hold_policy, die_in_change, rows, audit, fences, refused, end_leases),
+    *(set_cap, set_key_cap, cap_end_users, create_key, revoke_key, allow_models, set_provider, remove_provider),
+    *(suspend, resume, set_price, set_hold_policy, die_in_change, rows, audit, fences, refused, end_leases),
 )
 BY_NAME = {action.__name__: action for action in ACTIONS}
 
 
 def serve(do: str, tenant: str | None = None, **rest: Any) -> Any:
+    close_old_connections()  # as every request does: the database may have been away meanwhile
     if do == "found":
         return found(**rest)
     return BY_NAME[do](Tenant.objects.get(pk=tenant), **rest)
