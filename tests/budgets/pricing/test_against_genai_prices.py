@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import ROUND_CEILING, Decimal
 
 import pytest
@@ -13,8 +13,9 @@ from genai_prices.types import ModelInfo, Provider
 from budgets.pricing.catalogue import find
 from budgets.pricing.cost import cost
 from budgets.pricing.rates import Model
-from budgets.pricing.source import PROVIDERS, model_infos
+from budgets.pricing.source import PREFIXED, PROVIDERS, model_infos
 from budgets.pricing.usage import Usage
+from tests.budgets.pricing.golden import EXAMPLES, Example
 
 DAYS = [date(2025, 1, 1), date(2026, 3, 1), date(2026, 11, 24), date(2027, 3, 1)]
 TIERS = {"flex": "service_tier", "priority": "service_tier", "fast": "service_tier", "batch": "processing"}
@@ -68,12 +69,17 @@ def in_their_terms(usage: Usage) -> TheirUsage:
         "output_audio_tokens": usage.audio_output_tokens,
         "cache_audio_read_tokens": usage.audio_cache_read_tokens,
         "web_searches": usage.web_searches,
+        "input_image_tokens": usage.image_input_tokens,
+        "output_image_tokens": usage.image_output_tokens,
+        "input_characters": usage.characters,
     }
+    if usage.milliseconds:
+        counts["audio_seconds"] = counts["input_audio_seconds"] = Decimal(usage.milliseconds) / 1_000
     return TheirUsage(**{key: value for key, value in counts.items() if value})
 
 
 def provider_of(name: str) -> Provider:
-    return next(each for each in get_snapshot().providers if each.id == PROVIDERS[name])
+    return next(each for each in get_snapshot().providers if each.id == (PROVIDERS | PREFIXED)[name])
 
 
 def check(provider: str, info: ModelInfo, model: Model, day: date, tier: str) -> int:
@@ -126,3 +132,35 @@ def test_the_comparison_itself_is_exact() -> None:
         genai_request_timestamp=datetime(2026, 11, 24, tzinfo=UTC),
     )
     assert theirs.total_price == Decimal("0.00000375")
+
+
+# Examples of the golden table that their own calculation prices otherwise, and why.
+OTHERWISE = {
+    ("openai", "gpt-6.1-terra"): "the 12-hour retention costs 2.5 x input and is not in the data",
+    ("anthropic", "claude-2"): "Anthropic's 1.25 and 2 x input, for a retired model that could not cache",
+    ("anthropic", "claude-3-haiku-20240307"): "Anthropic's 2 x input for an hour, not in the data of a retired model",
+    ("gemini", "gemini-2.5-pro"): "sound costs what text does, and the data leaves it out",
+}
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+def test_the_golden_table_costs_what_genai_prices_says(example: Example) -> None:
+    """But for what its data leaves out, each named above."""
+    model = example.model()
+    info = next(each for each in model_infos(example.provider) if each.id == model.id)
+    at = time(2) if " UTC" in example.tier else time(12)
+    moment = datetime.combine(example.as_of, at, UTC)
+    context = {TIERS[example.tier]: example.tier} if example.tier in TIERS else None
+    if example.tier == "fast":
+        context = {"speed": "fast"}
+    theirs = info.calc_price(
+        in_their_terms(example.usage),
+        provider_of(example.provider),
+        genai_request_timestamp=moment,
+        price_context=context,
+    )
+    nanodollars = int((theirs.total_price * 10**9).to_integral_value(ROUND_CEILING))
+    if (example.provider, example.name) in OTHERWISE and nanodollars != example.nanodollars:
+        assert nanodollars < example.nanodollars
+        return
+    assert nanodollars == example.nanodollars

@@ -244,7 +244,7 @@ def test_sound_of_unknown_length_is_refused_with_what_would_do():
     [
         # whisper-1: $0.006 a minute. gpt-4o-transcribe: $2.50 text in, $6.00 sound in, $10.00 out.
         ("transcription_plain.json", transcription(), 8 * 100_000),
-        ("transcription_plain_verbose.json", transcription(file=("a.wav", wav(8.4)), response_format="verbose_json"), 847_100),
+        ("transcription_plain_verbose.json", transcription(file=("a.wav", wav(8.4))), 847_100),
         (
             "transcription_plain_tokens.json", transcription(model="gpt-4o-transcribe"),
             4 * 2_500 + 80 * 6_000 + 45 * 10_000,

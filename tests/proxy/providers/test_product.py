@@ -136,7 +136,7 @@ def test_a_response_that_goes_on_from_one_that_we_passed_holds_its_tokens_and_no
     assert first.usage is not None
     asked = {"input": "Go on.", "previous_response_id": first.id, "max_output_tokens": 50}
     gpt.responses.create(model="gpt-5-mini", **asked)  # type: ignore[call-overload]
-    fresh = gpt.responses.create(model="gpt-5-mini", input="Go on.", max_output_tokens=50)
+    gpt.responses.create(model="gpt-5-mini", input="Go on.", max_output_tokens=50)
     gpt.responses.create(model="gpt-4.1", **asked)  # type: ignore[call-overload]
     held = [row.held for row in company.rows(4)]
     # From the reply; from nothing; by another model, which cuts the same text into other tokens.
