@@ -8,10 +8,16 @@ _LIVE = "a session has no end and no limit that could be held"
 _BY_TIME = "it is billed by time or by storage, which is not in the price list"
 _READ = "it reads or changes what the provider keeps, which no key of ours is kept apart by"
 
+_LACKS = "the base URL of this client should end in /v1 (Google's: in /v1beta, where its own does)"
+_OUTSIDE = re.compile(
+    r"/(chat/completions|responses|completions|embeddings|moderations|messages|models|images|audio)(/.*)?"
+)
+
 # The first that fits counts. The path as the client has it; `{...}` would stand for one segment, but prefixes do.
 _REASONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), reason)
     for pattern, reason in (
+        (r"/v1/v1(beta)?/.*", "the base URL of this client has a /v1 too many: set it to the bare address"),
         (r"/v1/realtime(/.*)?", _LIVE),
         (r"/v1/live(/.*)?", _LIVE),
         (r"/v1/batches(/.*)?", _LATER),
@@ -35,4 +41,11 @@ _OTHERWISE = "what it costs cannot be bounded here"
 
 def why(path: str) -> str:
     """The end of a sentence; something for every path."""
+    if is_outside(path):
+        return _LACKS
     return next((reason for pattern, reason in _REASONS if pattern.fullmatch(path)), _OTHERWISE)
+
+
+def is_outside(path: str) -> bool:
+    """Whether it would be a provider's path below /v1: a client with another base URL than it needs asks there."""
+    return _OUTSIDE.fullmatch(path) is not None

@@ -8,6 +8,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from proxy import refusals
+from proxy.providers import registry, unmetered
 from tenants.errors import PolicyUnavailable
 from tenants.store import StoreUnavailable
 
@@ -19,7 +21,11 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """A stranger and a member of another company get the very same page."""
+    """A stranger and a member of another company get the very same page; a client whose base URL is wrong gets JSON."""
+    if unmetered.is_outside(request.path):
+        refusal = refusals.route_not_metered(request.method or "", request.path)
+        answer = registry.dialect_for(f"/v1{request.path}").error(refusal.body, "")
+        return HttpResponse(answer, status=404, content_type="application/json", headers={"x-should-retry": "false"})
     return _page(request, 404)
 
 

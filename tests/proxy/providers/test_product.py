@@ -169,7 +169,6 @@ def test_a_stream_of_a_response_that_breaks_is_charged_at_its_hold(
         ({"background": True}, "background"),
         ({"conversation": "conv_1"}, "conversation"),
         ({"prompt": {"id": "pmpt_1"}}, "prompt"),
-        ({"tools": [{"type": "web_search"}]}, "max_tool_calls"),
         ({"tools": [{"type": "code_interpreter", "container": {"type": "auto"}}]}, "tools[0]"),
     ],
 )
