@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Sum
 
 from budgets import journal, keyspace, scripts, user_counters
@@ -90,8 +90,8 @@ def _keys(tenant_id: str, places: Iterable[Place]) -> list[str]:
 
 
 def _server_grace_end_ms(tenant_id: str, grace: float) -> int:
-    """Until when a server that came back with its data, or a replica that became the master, waits for what it may lack,
-    ms by its clock; 0 when that is past."""
+    """Until when a server that came back with its data, or a replica that became the master, waits for what it may
+    lack, ms by its clock; 0 when that is past."""
     key = keyspace.policy(tenant_id)
     left = grace - store.age(key)
     return int((store.now(key) + left) * 1000) if left > 0 else 0
@@ -154,6 +154,23 @@ def end_leases(tenant_id: str) -> int:
         ended += int(reply[1])
         if not reply[2]:
             return ended
+
+
+def look_after(tenant_ids: Iterable[str]) -> None:
+    """End leases that ran out, and drain; each tenant for itself. What is wrong with one (its server is away, an entry
+    that no row can be made of) keeps nobody else waiting; the first of it is raised when all have had their turn."""
+    first: Exception | None = None
+    for tenant_id in tenant_ids:
+        try:
+            end_leases(tenant_id)
+            journal.drain(tenant_id)
+        except OperationalError:
+            raise  # the database is away, for everyone
+        except Exception as error:
+            log.exception("%s was not looked after", tenant_id)
+            first = first or error
+    if first is not None:
+        raise first
 
 
 def active_tenants(since_seconds: int = 2 * 86_400) -> list[str]:
@@ -220,7 +237,8 @@ def audit(tenant_id: str) -> Audit:
     with _ledger_view(tenant_id, UsageRecord.objects.all()) as view:
         seen = _look(tenant_id, view.spent, view.cursor)
         users, differing = 0, []
-        for batch in user_counters.batches(user_counters.by_rows(tenant_id, view.now, seen.moved)):
+        sums = user_counters.by_rows(tenant_id, view.now, seen.moved)
+        for batch in user_counters.batches(sums, user_counters.LOOKED_AT_ONCE):
             users += len(batch)
             at_once = _look(tenant_id, {_user_place(tenant_id, each): each.spent for each in batch}, view.cursor)
             differing += [scope for scope in at_once.scopes if not scope.ok]

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from budgets import journal, keyspace, recovery, services
+from budgets import journal, keyspace, recovery, services, user_counters
 from budgets.end_users import end_user_hash
 from budgets.inflight import InFlight
 from budgets.lanes import Lane
@@ -379,9 +379,8 @@ async def test_the_audit_sees_drift_of_one_end_user_and_mends_it(desk: Desk) -> 
 
 
 async def test_a_rebuild_of_many_end_users_goes_in_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from budgets import user_counters
-
-    monkeypatch.setattr(user_counters, "BATCH", 3)
+    for name in ("BATCH", "LOOKED_AT_ONCE"):
+        monkeypatch.setattr(user_counters, name, 3)
     await desk.cap(2 * USD)
     for number in range(8):
         await desk.spend(f"user {number}", USD + number)
