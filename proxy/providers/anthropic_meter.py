@@ -2,81 +2,52 @@
 
 from typing import Any, NamedTuple
 
-import orjson
-
 from budgets.pricing.rates import Retention
 from budgets.pricing.usage import Usage, UsageUnknown
 from proxy.providers.base import ParsedRequest
+from proxy.providers.event_meter import EventMeter
 from proxy.providers.usage_fields import details, optional, required
-from proxy.sse import Decoder, Event, EventTooLarge
 
 # Turns of the model that was asked for; others (advisor, fallback) ran on another model.
 _OWN_ITERATIONS = frozenset({"message", "compaction"})
 
 
-class AnthropicMeter:
+class AnthropicMeter(EventMeter):
     """Passes every piece on as it is, and reads the usage of `message_start` and `message_delta`."""
 
-    __slots__ = ("_blind", "_counted", "_decoder", "_request", "_stopped", "_usage", "complete")
+    __slots__ = ("_counted", "_request", "_stopped", "_usage")
 
     def __init__(self, parsed: ParsedRequest) -> None:
+        super().__init__()
         self._request = parsed
-        self._decoder = Decoder()
-        self._blind = False
         self._usage: dict[str, Any] | None = None
         self._counted = False  # output was counted past the placeholder of message_start
         self._stopped = False  # the count is the last one: a cut after an earlier one would charge too little
-        self.complete = False
 
-    def feed(self, data: bytes) -> bytes:
-        if self._blind or (not self._decoder.pending and data.endswith(b"\n\n") and not _may_matter(data)):
-            return data
-        try:
-            events = self._decoder.feed(data)
-        except EventTooLarge:
-            self._blind = True  # the hold is charged
-            self._decoder.flush()
-            return data
-        for event in events:
-            self._note(event)
-        return data
-
-    def finish(self) -> bytes:
-        self._note(Event(self._decoder.flush()))
-        return b""
-
-    def feed_body(self, body: bytes) -> None:
-        try:
-            reply = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return  # `usage` says that there was none
-        if type(reply) is dict and type(reply.get("usage")) is dict:
-            self._usage = reply["usage"]
-            self._counted = self._stopped = self.complete = True
+    @staticmethod
+    def may_matter(data: bytes) -> bool:
+        return b'"usage"' in data or b"message_stop" in data
 
     def usage(self) -> Usage:
-        if self._usage is None or self._blind or not (self._counted and self._stopped):
+        if self._usage is None or self.blind or not (self._counted and self._stopped):
             raise UsageUnknown("the reply named no final usage")
         return read_usage(self._usage, self._request)
 
-    def _note(self, event: Event) -> None:
-        if not _may_matter(event.raw):
-            return
-        try:
-            data = orjson.loads(event.data)
-        except orjson.JSONDecodeError:
-            return
-        if type(data) is not dict:
-            return
-        kind = data.get("type")
-        if kind == "message_start" and type(data.get("message")) is dict:
-            self._merge(data["message"].get("usage"))
+    def note(self, event: dict[str, Any]) -> None:
+        kind = event.get("type")
+        if kind == "message_start" and type(event.get("message")) is dict:
+            self._merge(event["message"].get("usage"))
         elif kind == "message_delta":
-            self._counted = self._merge(data.get("usage")) or self._counted
-            delta = data.get("delta")
+            self._counted = self._merge(event.get("usage")) or self._counted
+            delta = event.get("delta")
             self._stopped = type(delta) is dict and delta.get("stop_reason") is not None
         elif kind == "message_stop":
             self.complete = self._stopped = True
+
+    def note_reply(self, reply: dict[str, Any]) -> None:
+        if type(reply.get("usage")) is dict:
+            self._usage = reply["usage"]
+            self._counted = self._stopped = self.complete = True
 
     def _merge(self, usage: Any) -> bool:
         """A later usage is cumulative: its counts replace the earlier ones, and what it leaves out stays."""
@@ -85,10 +56,6 @@ class AnthropicMeter:
         known = {name: value for name, value in usage.items() if value is not None}
         self._usage = {**(self._usage or {}), **known}
         return True
-
-
-def _may_matter(data: bytes) -> bool:
-    return b'"usage"' in data or b"message_stop" in data
 
 
 class _Counts(NamedTuple):

@@ -18,7 +18,8 @@ class EventMeter:
         """Whether an event was too long to be read: the hold is charged."""
         self.complete = False
 
-    def may_matter(self, data: bytes) -> bool:
+    @staticmethod
+    def may_matter(data: bytes) -> bool:
         """Cheap, and never false for bytes that hold an event that matters."""
         raise NotImplementedError
 

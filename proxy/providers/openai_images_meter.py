@@ -20,7 +20,8 @@ class OpenAIImagesMeter(EventMeter):
         self._pictures = pictures
         self._usages: list[Any] = []
 
-    def may_matter(self, data: bytes) -> bool:
+    @staticmethod
+    def may_matter(data: bytes) -> bool:
         return b".completed" in data
 
     def note(self, event: dict[str, Any]) -> None:

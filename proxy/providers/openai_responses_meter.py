@@ -2,58 +2,32 @@
 
 from typing import Any
 
-import orjson
-
 from budgets.pricing.rates import Retention
 from budgets.pricing.usage import Usage, UsageUnknown
 from proxy.providers.base import ParsedRequest
+from proxy.providers.event_meter import EventMeter
 from proxy.providers.usage_fields import details, optional, required
-from proxy.sse import Decoder, Event, EventTooLarge
 
 _ENDS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 _UNFINISHED = frozenset({"queued", "in_progress"})
 
 
-class OpenAIResponsesMeter:
+class OpenAIResponsesMeter(EventMeter):
     """Passes every piece on as it is."""
 
-    __slots__ = ("_blind", "_decoder", "_request", "_response", "complete")
+    __slots__ = ("_request", "_response")
 
     def __init__(self, parsed: ParsedRequest) -> None:
+        super().__init__()
         self._request = parsed
-        self._decoder = Decoder()
-        self._blind = False
         self._response: dict[str, Any] | None = None
-        self.complete = False
 
-    def feed(self, data: bytes) -> bytes:
-        if self._blind or (not self._decoder.pending and data.endswith(b"\n\n") and not _may_end(data)):
-            return data
-        try:
-            events = self._decoder.feed(data)
-        except EventTooLarge:
-            self._blind = True  # the hold is charged
-            self._decoder.flush()
-            return data
-        for event in events:
-            self._note(event)
-        return data
-
-    def finish(self) -> bytes:
-        self._note(Event(self._decoder.flush()))
-        return b""
-
-    def feed_body(self, body: bytes) -> None:
-        try:
-            response = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return  # `usage` says that there was none
-        if type(response) is dict and str(response.get("status")) not in _UNFINISHED:
-            self._response = response
-            self.complete = True
+    @staticmethod
+    def may_matter(data: bytes) -> bool:
+        return b"response.completed" in data or b"response.incomplete" in data or b"response.failed" in data
 
     def usage(self) -> Usage:
-        if self._response is None or self._blind:
+        if self._response is None or self.blind:
             raise UsageUnknown("the reply did not come to its end")
         return read_usage(self._response, self._request)
 
@@ -63,20 +37,15 @@ class OpenAIResponsesMeter:
         given = self._response.get("id") if self._response is not None else None
         return given if type(given) is str else ""
 
-    def _note(self, event: Event) -> None:
-        if not _may_end(event.raw):
-            return
-        try:
-            data = orjson.loads(event.data)
-        except orjson.JSONDecodeError:
-            return
-        if type(data) is dict and str(data.get("type")) in _ENDS and type(data.get("response")) is dict:
-            self._response = data["response"]
+    def note(self, event: dict[str, Any]) -> None:
+        if str(event.get("type")) in _ENDS and type(event.get("response")) is dict:
+            self._response = event["response"]
             self.complete = True
 
-
-def _may_end(data: bytes) -> bool:
-    return b"response.completed" in data or b"response.incomplete" in data or b"response.failed" in data
+    def note_reply(self, reply: dict[str, Any]) -> None:
+        if str(reply.get("status")) not in _UNFINISHED:
+            self._response = reply
+            self.complete = True
 
 
 def read_usage(response: dict[str, Any], request: ParsedRequest) -> Usage:

@@ -21,7 +21,8 @@ class OpenAITranscriptionsMeter(EventMeter):
         self._request = parsed
         self._reply: dict[str, Any] = {}
 
-    def may_matter(self, data: bytes) -> bool:
+    @staticmethod
+    def may_matter(data: bytes) -> bool:
         return b"transcript.text.done" in data
 
     def note(self, event: dict[str, Any]) -> None:
