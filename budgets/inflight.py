@@ -12,11 +12,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db import DatabaseError
+
 from budgets import keyspace, recovery
 from budgets.lanes import ScriptError
 from budgets.ledger import HoldGone, Ledger, LedgerCold, LedgerError, Reservation, entry_of
 from budgets.models import UsageRecord, UsageStatus
-from tenants.database import in_thread
+from tenants.database import beside, in_thread
 from tenants.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -26,7 +28,6 @@ NUDGE_SECONDS = 0.25
 DRAINED_SECONDS = 5.0  # how often is asked whether what is confirmed has been drained
 AT_ONCE = 128
 SEEN_AGAIN_SECONDS = 30.0
-MOST_UNDRAINED = 100_000
 
 
 @dataclass(slots=True)
@@ -83,13 +84,14 @@ class InFlight:
         ledger: Ledger,
         nudge: Callable[[list[str]], None],
         confirmed: Callable[[float], None] = lambda seconds: None,
+        most_undrained: int = 100_000,
     ) -> None:
         self._ledger = ledger
         self._nudge = nudge
         self._tell_confirmed = confirmed
         self._tenants: dict[str, _Tenant] = {}
         self._dirty: set[str] = set()
-        self._undrained = 0
+        self._undrained, self._most_undrained = 0, most_undrained
         self._run_id = ""
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -179,7 +181,7 @@ class InFlight:
     @property
     def full(self) -> bool:
         """Whether so much waits for the drain that nothing more may be admitted (the database is down)."""
-        return self._undrained >= MOST_UNDRAINED
+        return self._undrained >= self._most_undrained
 
     def standing(self) -> Standing:
         """One look at every tenant: for a clock, not for every request."""
@@ -306,7 +308,7 @@ class InFlight:
             await self._resend(tenant)
         except LedgerCold:
             await self.recover(tenant_id)
-        except (LedgerError, StoreUnavailable, ScriptError) as error:
+        except (LedgerError, StoreUnavailable, ScriptError, DatabaseError) as error:
             log.warning("the ledger of %s cannot be reached: %s", tenant_id, error)
 
     def _forget_drained(self, tenant: _Tenant, drained_upto: str) -> None:
@@ -323,7 +325,7 @@ class InFlight:
     async def _tell_drain(self) -> None:
         if self._dirty:
             tenants, self._dirty = list(self._dirty), set()
-            await in_thread(self._nudge, tenants)
+            await beside(self._nudge, tenants)
 
 
 def _first_entry_ms(undrained: OrderedDict[str, Ending]) -> int:

@@ -4,7 +4,7 @@ import logging
 
 from celery import shared_task
 
-from budgets import journal, recovery
+from budgets import recovery
 from tenants.models import Tenant
 
 log = logging.getLogger(__name__)
@@ -13,14 +13,10 @@ log = logging.getLogger(__name__)
 @shared_task
 def sweep() -> None:
     """The safety net of every few seconds: end leases that ran out, drain what no nudge told of."""
-    for tenant_id in recovery.active_tenants():
-        recovery.end_leases(tenant_id)
-        journal.drain(tenant_id)
+    recovery.look_after(recovery.active_tenants())
 
 
 @shared_task
 def sweep_all() -> None:
     """The hourly net under the net: the same for every tenant of the database."""
-    for tenant_id in Tenant.objects.values_list("id", flat=True):
-        recovery.end_leases(tenant_id)
-        journal.drain(tenant_id)
+    recovery.look_after(Tenant.objects.values_list("id", flat=True))

@@ -18,7 +18,7 @@ from proxy import metrics
 from proxy.admission import Admission
 from proxy.estimates import Estimates
 from proxy.upstream import Upstream
-from tenants.database import in_thread
+from tenants.database import beside
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,12 @@ class Engine:
         self.lane = open_lane(settings.REDIS_URL, settings.LEDGER_TIMEOUT, settings.REDIS_WAITAOF)
         owner = f"{socket.gethostname()}:{os.getpid()}"
         self.ledger = Ledger(self.lane, owner, settings.LEDGER_LEASE_SECONDS)
-        self.inflight = InFlight(self.ledger, nudge=_nudge, confirmed=metrics.numbers.settle.observe)
+        self.inflight = InFlight(
+            self.ledger,
+            nudge=_nudge,
+            confirmed=metrics.numbers.settle.observe,
+            most_undrained=settings.MOST_UNDRAINED,
+        )
         self.admission = Admission(self.ledger, self.inflight, settings.HELD_WAIT_SECONDS, settings.HELD_WAITERS)
         self.estimates = Estimates()
         self.upstream = Upstream()
@@ -47,7 +52,7 @@ class Engine:
             refused = self.tally.flush(self.ledger.windows().day.first_day)
             self.inflight.journaled(refused)  # a first refusal by a cap is a line of the journal too
             for tenant_id in refused:
-                await in_thread(feed.announce, tenant_id)
+                await beside(feed.announce, tenant_id)
 
     async def _publish_metrics(self) -> None:
         while True:

@@ -124,6 +124,8 @@ else:
     DATABASES["default"].setdefault("CONN_MAX_AGE", 60)
     DATABASES["default"].setdefault("CONN_HEALTH_CHECKS", True)
 
+DATABASE_TIMEOUT = env.float("TOKONOMICS_DATABASE_TIMEOUT", default=15.0)  # seconds that a request waits for it
+
 # --- Redis beside the ledger: cache, channels, tasks -----------------------------------------------------------------
 CACHES = {
     "default": {
@@ -157,6 +159,7 @@ CELERY_BEAT_SCHEDULE = {
 LEDGER_TIMEOUT = env.float("TOKONOMICS_LEDGER_TIMEOUT", default=0.5)  # seconds, connect and read
 REDIS_WAITAOF = env.str("TOKONOMICS_REDIS_WAITAOF", default="")  # where holds have to be on disk: `local,replicas`
 LEDGER_LEASE_SECONDS = env.int("TOKONOMICS_LEDGER_LEASE_SECONDS", default=60)
+MOST_UNDRAINED = env.int("TOKONOMICS_MOST_UNDRAINED", default=100_000)  # ends in one process's memory
 LEDGER_GRACE_SECONDS = env.float("TOKONOMICS_LEDGER_GRACE_SECONDS", default=2.0)
 HELD_WAIT_SECONDS = env.float("TOKONOMICS_HELD_WAIT_SECONDS", default=2.0)
 HELD_WAITERS = env.int("TOKONOMICS_HELD_WAITERS", default=256)  # of one company, in one web process

@@ -14,15 +14,18 @@ from typing import Self
 
 import psycopg
 
+from tests.support.processes import descendants_of
 from tokonomics.console.lifeline import tie_to_me
 
 USER = "tokonomics"
 
 
 class PostgresServer:
-    """`url` names an empty database. Durability is off: a crash of the machine would not matter to a test."""
+    """`url` names an empty database. A crash of the machine would not matter to a test, so nothing is put on the disk;
+    with `survives_a_crash` at least nothing that was committed is lost with the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, survives_a_crash: bool = False) -> None:
+        self._survives = survives_a_crash
         self.folder = Path(tempfile.mkdtemp(prefix="tokonomics-postgres-"))
         self.port = _free_port()
 
@@ -40,31 +43,46 @@ class PostgresServer:
         return self.url_of(name)
 
     def __enter__(self) -> Self:
-        as_owner = []
-        if os.getuid() == 0:  # PostgreSQL refuses to run as root
+        if os.getuid() == 0:
             owner = pwd.getpwnam("postgres")
             os.chown(self.folder, owner.pw_uid, owner.pw_gid)
-            as_owner = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=INT", "--"]
-        binaries, data = _binaries(), str(self.folder / "data")
-        initdb = [f"{binaries}/initdb", "-D", data, "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]
-        subprocess.run([*as_owner, *initdb], check=True, capture_output=True, cwd=self.folder)
+        initdb = ["initdb", "-D", str(self._data), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-locale", "-N"]
+        subprocess.run(self._as_owner(initdb), check=True, capture_output=True, cwd=self.folder)
+        self.start()
+        self.create_database("tokonomics")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.crash()
+        shutil.rmtree(self.folder)
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
+    @staticmethod
+    def _as_owner(command: list[str]) -> list[str]:
+        command = [f"{_binaries()}/{command[0]}", *command[1:]]
+        if os.getuid() != 0:  # PostgreSQL refuses to run as root
+            return command
+        return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig=INT", "--", *command]
+
+    def start(self) -> None:
+        """On the data that is there."""
         options = {
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": "",
             "fsync": "off",
-            "synchronous_commit": "off",
+            "synchronous_commit": "on" if self._survives else "off",
             "full_page_writes": "off",
         }
+        words = [f"--{key}={value}" for key, value in options.items()]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    *as_owner,
-                    f"{binaries}/postgres",
-                    "-D",
-                    data,
-                    *(f"--{key}={value}" for key, value in options.items()),
-                ],
+                self._as_owner(["postgres", "-D", str(self._data), *words]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -73,15 +91,20 @@ class PostgresServer:
                 preexec_fn=tie_to_me(signal.SIGINT),
             )
         self._wait()
-        self.create_database("tokonomics")
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.send_signal(signal.SIGQUIT)  # at once, without writing anything
+    def crash(self) -> None:
+        """At once, without writing anything; every connection breaks."""
+        self._process.send_signal(signal.SIGQUIT)
         self._process.wait(20)
-        shutil.rmtree(self.folder)
+
+    def freeze(self) -> None:
+        """It keeps its connections and answers nothing."""
+        for pid in (self._process.pid, *descendants_of(self._process.pid)):
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in (self._process.pid, *descendants_of(self._process.pid)):
+            os.kill(pid, signal.SIGCONT)
 
     def _wait(self, seconds: float = 30) -> None:
         deadline = time.monotonic() + seconds
