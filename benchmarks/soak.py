@@ -27,7 +27,7 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.soak_check import Account, Footprint, Holding, account, at_rest
-from benchmarks.soak_faults import Scene, Troublemaker, facts, restore
+from benchmarks.soak_faults import FAULTS, Fault, Scene, Troublemaker, facts, restore
 from benchmarks.soak_load import SECRET, Clients, Providers
 from tests.support.office import Company, Office
 from tests.support.provider import ProviderMock
@@ -44,7 +44,6 @@ ENVIRONMENT = {
     "TOKONOMICS_ENCRYPTION_KEYS": "J4pXj1mYyN2fK9s0h3v7b6q5w8e1r4t7y0u3i6o9p2A=",
     "TOKONOMICS_UPSTREAM_FIRST_BYTE_TIMEOUT": "3",
     "TOKONOMICS_UPSTREAM_IDLE_TIMEOUT": "3",
-    "TOKONOMICS_LEDGER_LEASE_SECONDS": str(LEASE),
     "TOKONOMICS_ABANDONED_DRAIN_SECONDS": "2",
     "TOKONOMICS_HELD_WAIT_SECONDS": "0.3",
 }
@@ -81,11 +80,11 @@ class Verdict:
 
 
 @contextmanager
-def scene_in(folder: Path, clients: int, seed: int) -> Iterator[Scene]:
-    """The product, its companies and everything around them, up and idle."""
+def scene_in(folder: Path, clients: int, seed: int, *, lease: int = LEASE) -> Iterator[Scene]:
+    """The product, its companies and everything around them, up and idle. `lease`: of a hold, seconds."""
     valkey = ValkeyServer(folder / "valkey", append_only=True)
     with ProviderMock() as mock:
-        environment = {"REDIS_URL": valkey.url, **ENVIRONMENT}
+        environment = {"REDIS_URL": valkey.url, "TOKONOMICS_LEDGER_LEASE_SECONDS": str(lease), **ENVIRONMENT}
         stack = ProductStack(folder / "stack", provider=mock, workers=1, environment=environment)
         valkey.start()
         try:
@@ -94,7 +93,7 @@ def scene_in(folder: Path, clients: int, seed: int) -> Iterator[Scene]:
                 providers = Providers(mock, seed)
                 companies = [_company(office, number) for number in range(COMPANIES)]
                 crowd = Clients({one.id: [one.key] for one in companies}, [stack.port], clients)
-                yield Scene(stack, valkey, office, companies, crowd, providers, LEASE)
+                yield Scene(stack, valkey, office, companies, crowd, providers, lease)
             assert stack.stop() == 0, stack.output()[-3000:]
         finally:
             if stack.running():
@@ -118,14 +117,23 @@ def footprint(scene: Scene) -> Footprint:
     return Footprint(found, clients, int(tasks[1]) if tasks else -1)
 
 
-def soak(scene: Scene, *, seconds: float, every: float, seed: int, warm_up: float) -> Verdict:
-    """Load for so long, a fault each `every` seconds after the warm-up, then rest."""
+def soak(
+    scene: Scene,
+    *,
+    seconds: float,
+    every: float,
+    seed: int,
+    warm_up: float,
+    web: int = 2,
+    in_order: tuple[Fault, ...] = (),
+) -> Verdict:
+    """Load for so long, a fault each `every` seconds after the warm-up (these, or all of them), then rest."""
     started = time.monotonic()
-    scene.start_extra()
+    scene.start_extra(web)
     scene.clients.start()
     time.sleep(warm_up)
     before = footprint(scene)
-    maker = Troublemaker(scene, random.Random(seed))
+    maker = Troublemaker(scene, random.Random(seed), in_order or FAULTS, in_order=bool(in_order))
     began = time.monotonic()
     try:
         while time.monotonic() - began < seconds:

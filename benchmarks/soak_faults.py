@@ -1,5 +1,6 @@
 """What `benchmarks.soak` does to the product while it runs: one fault after the other, drawn from one seed."""
 
+import math
 import random
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.soak_load import Clients, Providers
+from budgets import keyspace
 from tests.support.office import Company, Office
 from tests.support.processes import send
 from tests.support.stack import ROOT, ProductStack
@@ -32,12 +34,15 @@ class Scene:
     lease: float
     web: list[WebProcess] = field(default_factory=list)
     worker: subprocess.Popen[bytes] | None = None
-    web_killed_at: float = 0.0
+    killed_ms: int = 0
+    """When a web process was killed of which something may still be missing in the database, epoch ms; 0: none."""
+    ended_ms: int = 0
+    """When its last hold was seen to have ended; 0: not yet."""
     suspended: list[Company] = field(default_factory=list)
 
-    def start_extra(self) -> None:
-        """Two more web processes and one more Celery worker: the ones to be killed."""
-        for _ in range(2):
+    def start_extra(self, web: int) -> None:
+        """So many more web processes and one more Celery worker: the ones to be killed."""
+        for _ in range(web):
             self._start_web()
         self._start_worker()
 
@@ -67,6 +72,27 @@ class Scene:
             self.worker.terminate()
             self.worker.wait(30)
 
+    def dead_are_written_down(self) -> bool:
+        """Whether all that a killed web process had in flight or had settled is in the database: the store may forget
+        it. What is lost where it forgets earlier is written in docs/reliability.md."""
+        now = int(time.time() * 1000)
+        if not self.killed_ms:
+            return True
+        if now < self.killed_ms + 1000 * self.lease:
+            return False
+        if not self.ended_ms and not any(self._overdue(company, now) for company in self.companies):
+            self.ended_ms = now
+        if self.ended_ms and all(self._oldest_entry_ms(company) > self.ended_ms for company in self.companies):
+            self.killed_ms = 0
+        return not self.killed_ms
+
+    def _overdue(self, company: Company, now: int) -> bool:
+        return bool(self.valkey.cli("ZCOUNT", keyspace.holds(company.id), "-inf", now))
+
+    def _oldest_entry_ms(self, company: Company) -> float:
+        first = self.valkey.cli("XRANGE", keyspace.journal(company.id), "-", "+", "COUNT", 1)
+        return int(first[0][0].split("-")[0]) if first else math.inf
+
 
 def _port_of(extra: WebProcess) -> int:
     return int(extra.base_url.rpartition(":")[2])
@@ -79,7 +105,7 @@ def kill_a_web_process(scene: Scene, chance: random.Random) -> None:
     doomed = scene.web.pop(chance.randrange(len(scene.web)))
     scene.clients.ports.remove(_port_of(doomed))
     doomed.kill()
-    scene.web_killed_at = time.monotonic()
+    scene.killed_ms, scene.ended_ms = int(time.time() * 1000), 0
     scene._start_web()
 
 
@@ -179,11 +205,13 @@ FAULTS: tuple[Fault, ...] = (
 
 @dataclass
 class Troublemaker:
-    """Each fault once in a random order, then all of them again. A store is not made to lose its data while the holds
-    of a killed worker are only there: what is lost then is written in docs/reliability.md."""
+    """Each fault once in a random order, then all of them again; a store loses its data only when nothing of a killed
+    worker is in it alone."""
 
     scene: Scene
     chance: random.Random
+    faults: tuple[Fault, ...] = FAULTS
+    in_order: bool = False
     done: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     """Changes that were refused because Redis was away, which is what they should be."""
@@ -192,7 +220,7 @@ class Troublemaker:
     def next(self) -> str:
         """Make the next one happen; its name."""
         if not self._waiting:
-            self._waiting = self.chance.sample(FAULTS, len(FAULTS))
+            self._waiting = list(self.faults) if self.in_order else self.chance.sample(self.faults, len(self.faults))
         fault = next((one for one in self._waiting if self._may(one)), None)
         if fault is None:
             return ""
@@ -207,8 +235,7 @@ class Troublemaker:
         return fault.__name__
 
     def _may(self, fault: Fault) -> bool:
-        quiet = time.monotonic() - self.scene.web_killed_at
-        return fault not in LOSES_DATA or quiet > self.scene.lease + 6.0
+        return fault not in LOSES_DATA or self.scene.dead_are_written_down()
 
 
 def restore(scene: Scene) -> None:

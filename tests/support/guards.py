@@ -89,8 +89,8 @@ _RESERVE = (
         LEDGER + "a_cap_of_zero_refuses_everything",
     ),
     lua(
-        "reserve: the grant is no more than the room",
-        "if room < granted then granted = room end",
+        "reserve: the grant is no more than a share of the room",
+        "if share < granted then granted = share end",
         "",
         LEDGER + "the_grant_shrinks_to_the_headroom_but_never_below_the_least",
     ),
@@ -203,10 +203,28 @@ _EXTEND = (
         LEDGER + "a_repeated_extension_adds_nothing_again",
     ),
     lua(
-        "extend: no further than the tightest cap",
-        "if room < granted then granted = room end",
+        "extend: no further than a share of the room",
+        "if share < granted then granted = share end",
         "",
         LEDGER + "an_extension_fits_under_every_cap",
+    ),
+    lua(
+        "extend: what others hold counts against the cap",
+        "if room < least then",
+        "if cap - spent < least then",
+        LEDGER + "an_extension_fits_under_every_cap",
+    ),
+    lua(
+        "extend: nothing grows past a fence",
+        "if p[3] and p[3] ~= '' then return {'FENCED', p[3]} end",
+        "",
+        LEDGER + "an_extension_asks_for_the_caps_that_hold_now",
+    ),
+    lua(
+        "extend: not under a policy that holds no more",
+        "if p[2] ~= version then return {'STALE', p[2] or ''} end",
+        "",
+        LEDGER + "an_extension_asks_for_the_caps_that_hold_now",
     ),
 )
 
@@ -355,6 +373,13 @@ _WORKER = (
         (LEDGER + "a_settle_that_got_no_answer_is_sent_again",),
     ),
     Guard(
+        "inflight: what cost nothing is a row too",
+        "budgets/inflight.py",
+        "        self._end(Ending(reservation, 0, usage))\n",
+        "        self._end(Ending(reservation, None, usage))\n",
+        (RECOVERY + "a_request_that_cost_nothing_has_its_row_although_the_store_forgot_it",),
+    ),
+    Guard(
         "inflight: open holds are shown to a new store",
         "budgets/inflight.py",
         "        for reservation in list(tenant.open.values()):\n",
@@ -395,6 +420,26 @@ _WORKER = (
         "    return any(hmac.compare_digest(_mac(mac_key, body), given) for mac_key in _mac_keys())\n",
         "    return True\n",
         ("tests/tenants/test_keys.py::test_a_key_with_any_character_changed_is_not_ours",),
+    ),
+)
+
+_OTHERS = (
+    Guard(
+        "api: a company's token finds its own things alone",
+        "tenants/api.py",
+        "        return super().get_queryset().filter(tenant=self.tenant)\n",
+        "        return super().get_queryset()\n",
+        (
+            "tests/api/test_isolation.py::test_another_tenants_things_do_not_exist",
+            "tests/api/test_isolation.py::test_what_is_read_never_has_another_tenants_names",
+        ),
+    ),
+    Guard(
+        "console: the operator's page is for staff",
+        "tokonomics/console/views_operator.py",
+        "        if not (request.user.is_active and request.user.is_staff):\n",
+        "        if False:\n",
+        ("tests/console/test_operator_page.py::test_it_is_no_page_for_anybody_but_staff",),
     ),
 )
 
@@ -468,8 +513,8 @@ _PROVIDER = (
     Guard(
         "settlement: a cost above the hold is flagged",
         "proxy/settlement.py",
-        '            flags = (*flags, "bound_breach")\n',
-        "            pass\n",
+        '        return ("bound_breach",)\n',
+        "        return ()\n",
         (STACK + "provider_faults.py::test_a_cost_above_the_hold_is_recorded_and_flagged",),
     ),
     Guard(
@@ -494,10 +539,10 @@ _PROVIDER = (
     Guard(
         "bound: each choice is held for",
         "budgets/pricing/bound.py",
-        "            per_output_token=choices * rates",
-        "            per_output_token=rates",
+        "                choices * each.output,\n",
+        "                each.output,\n",
         ("tests/proxy/providers/test_bounds.py::test_each_choice_is_quoted",),
     ),
 )
 
-GUARDS = (*_RESERVE, *_ENDINGS, *_EXTEND, *_REBUILD, *_CHANGES, *_DRAIN, *_WORKER, *_PROVIDER)
+GUARDS = (*_RESERVE, *_ENDINGS, *_EXTEND, *_REBUILD, *_CHANGES, *_DRAIN, *_WORKER, *_OTHERS, *_PROVIDER)

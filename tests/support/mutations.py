@@ -27,7 +27,7 @@ from tests.support.stack import ROOT
 
 LEFT_OUT = {".git", ".venv", ".cache", ".hypothesis", "var", "node_modules", "__pycache__", "docs", "screens"}
 SECONDS = 300.0  # for one test; a mutation that makes it hang is noticed too
-PYTEST = ("-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:randomly")
+PYTEST = ("-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,8 @@ def _run(tests: Sequence[str], tree: Path, *, on_postgres: bool = False) -> tupl
 
 
 def _run_with(settings: dict[str, str], tests: Sequence[str], tree: Path) -> tuple[int, str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TOKONOMICS_"))}
+    ours = ("PYTEST_", "TOKONOMICS_", "DJANGO_")  # a run of pytest may be what runs us
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     # A file is changed and changed back within one second, which the date of a compiled one would not show.
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", **settings}
     command = [sys.executable, *PYTEST, *tests]
