@@ -316,6 +316,7 @@ async def test_whether_an_end_user_is_required_holds_from_the_next_request(desk:
 # --- A store that was lost -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P1", "P6"))
 async def test_after_flushall_the_drained_stay_drained(desk: Desk, store: ValkeyServer) -> None:
     await desk.cap(3 * USD)
     await desk.spend("ada", 1 * USD)
@@ -333,6 +334,7 @@ async def test_after_flushall_the_drained_stay_drained(desk: Desk, store: Valkey
     await desk.at_rest()
 
 
+@pytest.mark.fault("Redis: restarted", promises=("P6",))
 async def test_a_restart_with_its_data_counts_no_end_user_twice(desk: Desk) -> None:
     """The counters, the journal's tail and the holds are all still there, and ada is no row yet."""
     await desk.cap(5 * USD)
@@ -347,6 +349,7 @@ async def test_a_restart_with_its_data_counts_no_end_user_twice(desk: Desk) -> N
     await desk.at_rest()
 
 
+@pytest.mark.fault("web worker: killed", promises=("P3", "P6"))
 async def test_a_vanished_worker_is_charged_to_its_end_user_too(desk: Desk) -> None:
     await desk.cap(5 * USD)
     dying = replace_ledger(desk, lease_seconds=0)
@@ -365,6 +368,7 @@ def replace_ledger(desk: Desk, lease_seconds: int) -> Desk:
     return other
 
 
+@pytest.mark.fault("counters: drifted (edited by hand)", promises=("P6",))
 async def test_the_audit_sees_drift_of_one_end_user_and_mends_it(desk: Desk) -> None:
     await desk.cap(5 * USD)
     await desk.spend("ada")

@@ -126,6 +126,7 @@ def test_the_header_beats_the_body_and_stays_with_us(
     assert ask(workers[0], dialect, company.key, header="a" * 257).status == 400
 
 
+@pytest.mark.fault("load: many at once on several workers", promises=("P1", "P2", "P6"))
 def test_many_at_once_each_get_what_is_theirs(stack: ProductStack, office: Office, workers: list[Wire]) -> None:
     hold, cost = hold_and_cost(office, workers[0], OPENAI)
     company = office.company()
@@ -196,6 +197,7 @@ def test_a_change_of_an_end_users_cap_is_obeyed_by_the_next_request(office: Offi
 # --- A store that was lost -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P1", "P6"))
 @pytest.mark.parametrize("drained", [True, False], ids=["after the drain", "at once"])
 def test_the_drained_stay_drained_after_flushall(rough: Rough, drained: bool) -> None:
     office = rough.office
