@@ -256,6 +256,7 @@ def test_what_a_request_holds_is_chosen_and_the_page_says_what_that_risks(owner:
     assert 'value="bound" id="id_hold_policy_0" checked' in page.content.decode()
     done = owner.post(f"{fernhill.home}settings/holds/", {"hold_policy": "estimate"}, follow=True)
     assert "what such ones usually cost is held. The budget can be overspent." in text(done)
+    assert "unless what it usually costs fits under" in text(done) and "and overspend the budget." in text(done)
     fernhill.tenant.refresh_from_db()
     assert fernhill.tenant.hold_policy == "estimate"
     for wrong in ("", "hope"):

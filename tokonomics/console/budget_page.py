@@ -38,15 +38,15 @@ class Rung:
     state: str
 
 
-def preview(month: Reading, amount: int) -> Preview:
-    """`month`: the reading of the live budget, in full."""
+def preview(month: Reading, amount: int, *, estimated: bool = False) -> Preview:
+    """`month`: the reading of the live budget, in full. `estimated`: requests hold what they usually cost."""
     wall, gate = (replace(month, cap=amount, hard=hard, refusing=False, refused=0) for hard in (True, False))
     return Preview(
         wall=meter(wall, Size.INLINE, label="Preview with the block on", ident="preview-wall"),
         gate=meter(gate, Size.INLINE, label="Preview with the block off", ident="preview-gate"),
         pace_on=words_settings.pace_on(wall),
         pace_off=words_settings.pace_off(gate),
-        toggle_on=words.toggle_on(amount, month.resets),
+        toggle_on=words.toggle_on(amount, month.resets, estimated=estimated),
         toggle_off=words.toggle_off(amount),
     )
 

@@ -11,7 +11,7 @@ from budgets.models import Cap
 from budgets.money import InvalidAmount, parse_usd
 from budgets.services import set_tenant_cap
 from tenants.errors import PolicyUnavailable, TenantError
-from tenants.models import KeyMode
+from tenants.models import HoldPolicy, KeyMode
 from tenants.roles import Action
 from tenants.services import update_tenant
 from tokonomics.console import access, budget_changes, budget_page, frames, words, words_settings
@@ -100,7 +100,7 @@ def preview(request: TenantRequest, slug: str) -> HttpResponse:
     except InvalidAmount:
         return HttpResponse(status=204)
     month = budget_page.month_of(Snapshot.take(request.tenant))
-    context = {"preview": budget_page.preview(month, amount), "moved": True}
+    context = {"preview": budget_page.preview(month, amount, estimated=_estimated(request.tenant)), "moved": True}
     return access.show(request, "console/settings_preview.html", context)
 
 
@@ -193,7 +193,9 @@ def _show(request: TenantRequest, **forms: ConsoleForm) -> HttpResponse:
         "seen": request.POST.get("seen") or version_of(cap),
         "cap": cap,
         "month": month,
-        "preview": budget_page.preview(month, _amount_in(budget, cap.amount if cap else FIRST_BUDGET)),
+        "preview": budget_page.preview(
+            month, _amount_in(budget, cap.amount if cap else FIRST_BUDGET), estimated=_estimated(tenant)
+        ),
         "ladder": budget_page.ladder(seen, cap, month) if cap else (),
         "who_hears": words_settings.WHO_HEARS,
         "changed": budget_page.changed_when(budget_changes.last_change(tenant), seen),
@@ -207,6 +209,10 @@ def _show(request: TenantRequest, **forms: ConsoleForm) -> HttpResponse:
         **_may(request),
     }
     return access.show(request, "console/settings.html", context)
+
+
+def _estimated(tenant: Any) -> bool:
+    return bool(tenant.hold_policy == HoldPolicy.ESTIMATE)
 
 
 def _of(tenant: Any, form: type[ConsoleForm]) -> dict[str, Any]:

@@ -122,12 +122,18 @@ def subline(reading: Reading) -> str:
 # --- Settings: the toggle, the confirmations, the answers ------------------------------------------------------------
 
 
-def toggle_on(cap: int | None, resets: datetime) -> str:
+def toggle_on(cap: int | None, resets: datetime, *, estimated: bool = False) -> str:
+    """`estimated`: requests hold what they usually cost, by choice of the company."""
     amount = "the budget" if cap is None else show.cap(cap)
+    fits = "what it usually costs" if estimated else "its full possible cost"
+    replies = (
+        "Replies under way may cost more than was held for them, and overspend the budget."
+        if estimated
+        else "Replies under way stay inside what was held for them."
+    )
     return (
-        f"No request is forwarded unless its full possible cost fits under {amount}. Your apps get a 429 and the "
-        f"provider is never called, until {show.reset(resets)} or until you raise the budget. "
-        "Replies under way stay inside what was held for them."
+        f"No request is forwarded unless {fits} fits under {amount}. Your apps get a 429 and the "
+        f"provider is never called, until {show.reset(resets)} or until you raise the budget. {replies}"
     )
 
 
