@@ -345,3 +345,53 @@ def test_whatever_a_client_sends_gets_a_reply_and_never_an_exception(
     reply = ask(path, "tool=1; output=3", query, **fields, stream=stream)
     assert body_of(reply)
     assert reply.status in (200, 400)
+
+
+# --- pictures, speech, transcriptions
+
+
+def _form(**fields: str | bytes) -> tuple[dict[str, str], bytes]:
+    """Headers and body; bytes are a file."""
+    parts = []
+    for name, value in fields.items():
+        file = '; filename="a.wav"' if isinstance(value, bytes) else ""
+        data = value if isinstance(value, bytes) else value.encode()
+        parts.append(f'--b\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode() + data + b"\r\n")
+    return {"content-type": "multipart/form-data; boundary=b"}, b"".join(parts) + b"--b--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("fields", "tokens"),
+    [
+        ({"quality": "low"}, 196), ({"quality": "high"}, 7_024), ({"size": "1536x1024", "quality": "high"}, 5_488),
+        ({"size": "auto"}, 1_756), ({"n": 3, "quality": "low"}, 588), ({"model": "gpt-image-1", "quality": "low"}, 272),
+    ],
+)  # fmt: skip
+def test_pictures_are_counted_as_the_price_calculator_counts_them(fields: dict[str, Any], tokens: int) -> None:
+    body = orjson.dumps({"model": "gpt-image-2", "prompt": "An otter.", **fields})
+    reply = json_of(answer("POST", "/v1/images/generations", {}, body, now=NOW))
+    assert reply["usage"]["output_tokens"] == tokens
+    assert len(reply["data"]) == fields.get("n", 1)
+    assert base64.b64decode(reply["data"][0]["b64_json"]).startswith(b"\x89PNG")
+
+
+def test_an_edit_counts_the_pictures_that_it_is_shown() -> None:
+    headers, body = _form(model="gpt-image-2", prompt="A cat.", image=b"x", mask=b"y")
+    usage = json_of(answer("POST", "/v1/images/edits", headers, body, now=NOW))["usage"]
+    assert usage["input_tokens_details"]["image_tokens"] == 2 * 1_024
+    refused = answer("POST", "/v1/images/edits", {}, b"{}", now=NOW)
+    assert refused.status == 400
+
+
+def test_speech_is_a_sound_and_a_transcription_knows_its_length() -> None:
+    body = orjson.dumps({"model": "tts-1", "voice": "alloy", "input": "Good day."})
+    spoken = answer("POST", "/v1/audio/speech", {}, body, now=NOW)
+    sound = body_of(spoken)
+    assert (dict(spoken.headers)["content-type"], sound[:4]) == ("audio/wav", b"RIFF")
+    headers, body = _form(model="whisper-1", file=sound)
+    heard = json_of(answer("POST", "/v1/audio/transcriptions", headers, body, now=NOW))
+    assert heard["usage"] == {"type": "duration", "seconds": 1}
+    headers, body = _form(model="gpt-4o-transcribe", file=sound, stream="true")
+    events = events_of(answer("POST", "/v1/audio/transcriptions", headers, body, now=NOW))
+    assert [event["type"] for event in events] == ["transcript.text.delta", "transcript.text.done"]
+    assert events[-1]["usage"]["input_token_details"] == {"audio_tokens": 10, "text_tokens": 0}

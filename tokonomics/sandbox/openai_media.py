@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 import wave
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -11,7 +12,6 @@ from typing import Any
 
 import orjson
 
-from budgets.pricing.drawing import NotDrawn, drawn
 from tokonomics.sandbox.dialect import Request, RequestError, required, whole_number
 from tokonomics.sandbox.openai_replies import headers
 from tokonomics.sandbox.reply import Chunk, Reply, plain, stream
@@ -21,6 +21,9 @@ _PIXEL = base64.b64decode(
     b"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
 )
 _TOKENS_A_PICTURE = 1_024
+_SIZE = re.compile(r"([1-9]\d{2,3})x([1-9]\d{2,3})")
+_GRID = {"low": 16, "medium": 48, "high": 96}
+_FIRST_MODELS = {"low": 272, "medium": 1_056, "high": 4_160}
 _MILLISECONDS_A_TOKEN = 100
 _SILENCE_RATE = 8_000
 _BY_LENGTH = ("whisper-1", "gpt-transcribe")
@@ -83,10 +86,7 @@ def _pictures(request: Request, document: dict[str, Any], *, shown: int, kind: s
     prompt = required(document, "prompt", str)
     count = whole_number(document, "n", high=10) or 1
     size, quality = _chosen(document, "size", "1024x1024"), _chosen(document, "quality", "medium")
-    try:
-        each = drawn(model, size, quality)
-    except NotDrawn as error:
-        raise RequestError(400, str(error), param=error.field) from None
+    each = _drawn(model, size, quality)
     said = PromptSize(text_bytes=len(prompt.encode())).tokens * count
     seen = _TOKENS_A_PICTURE * shown * count
     tokens = Tokens(prompt=said + seen, output=each * count)
@@ -99,6 +99,18 @@ def _pictures(request: Request, document: dict[str, Any], *, shown: int, kind: s
         return stream(events, headers=headers(request), tokens=tokens)
     reply = {"created": request.now, **about, "data": [picture] * count, "usage": _usage(said, seen, each * count)}
     return plain(reply, headers=headers(request), tokens=tokens)
+
+
+def _drawn(model: str, size: str, quality: str) -> int:
+    """Tokens of one picture: the first models' by quality, the later ones' by the formula of the price calculator."""
+    given = _SIZE.fullmatch(size)
+    if given is None or quality not in _GRID:
+        raise RequestError(400, "Invalid value for 'size' or 'quality'.", code="invalid_value", param="size")
+    if model.startswith("gpt-image-1"):
+        return _FIRST_MODELS[quality]
+    width, height, grid = int(given[1]), int(given[2]), _GRID[quality]
+    rows = round(grid * min(width, height) / max(width, height) + 1e-9)
+    return -(-grid * rows * (2_000_000 + width * height) // 4_000_000)
 
 
 def _drawing(kind: str, picture: dict[str, Any], count: int, usage: dict[str, Any]) -> Iterator[Chunk]:
