@@ -291,7 +291,7 @@ def _look(tenant_id: str, ledger: dict[Place, int], cursor: str) -> _Look:
 
 
 def mend(found: Audit) -> int:
-    """Move each counter by the difference found; how many were moved."""
+    """Move each counter by the difference found; how many were moved. One that has gone cold meanwhile is built anew."""
     moved = 0
     for scope in found.scopes:
         for name, difference in (
@@ -300,8 +300,8 @@ def mend(found: Audit) -> int:
         ):
             if difference:
                 log.warning("mending %s of %s by %d", name, scope.place.key, difference)
-                store.run(scripts.MEND, [keyspace.policy(scope.tenant_id), scope.place.key], [name, difference])
-                moved += 1
+                keys = [keyspace.policy(scope.tenant_id), scope.place.key]
+                moved += store.run(scripts.MEND, keys, [name, difference])[0] == b"OK"
     return moved
 
 

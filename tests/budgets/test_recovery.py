@@ -461,6 +461,39 @@ async def test_the_audit_sees_drift_and_mends_it_by_the_difference(scene: Scene)
     await settled(scene)
 
 
+@pytest.mark.fault("counters: drifted (edited by hand)", promises=("P6",))
+async def test_mending_while_money_moves_takes_nothing_of_it_away(scene: Scene) -> None:
+    async def busy() -> None:
+        for _ in range(40):
+            await scene.spend(USD // 1000, held=USD // 100)
+
+    async def mend() -> None:
+        await asyncio.sleep(0.2)
+        await scene.lane.command("HINCRBY", scene.counters()[0].key, "spent", -USD // 2)
+        audit = await scene(recovery.audit, scene.tenant.pk)
+        await scene(journal.drain, scene.tenant.pk)  # and between the look and the move rows are written
+        assert await scene(recovery.mend, audit) == 1
+
+    await asyncio.gather(busy(), mend())
+    await settled(scene)
+    assert await scene.state() == (40 * (USD // 1000), 0)
+
+
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P6",))
+async def test_a_store_that_forgot_everything_meanwhile_is_not_mended_by_what_it_was(
+    scene: Scene, store: ValkeyServer, settings: Any
+) -> None:
+    settings.LEDGER_GRACE_SECONDS = 0.0
+    await scene.spend(USD)
+    await scene.lane.command("HINCRBY", scene.counters()[0].key, "spent", 5)
+    audit = await scene(recovery.audit, scene.tenant.pk)
+    store.flushall()
+    assert await scene(recovery.mend, audit) == 0
+    await scene.inflight._pulse()
+    await settled(scene)
+    assert await scene.state() == (USD, 0)
+
+
 @pytest.mark.fault("counters: looked at while money moves", promises=("P6",))
 async def test_the_audit_holds_while_money_moves(scene: Scene) -> None:
     async def busy() -> None:

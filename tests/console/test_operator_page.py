@@ -1,8 +1,11 @@
 """The operator's page: staff alone, what is wrong in words, whose holds are open, audit and mend by hand."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 from django.test import Client
 from playwright.sync_api import Browser
 
@@ -149,6 +152,35 @@ def test_mending_what_is_whole_moves_nothing_and_is_not_written_down(operator: C
     operator.post("/operator/mend/fernhill-labs/")
     assert "Nothing to move" in text(operator.get("/operator/"))
     assert not AuditEvent.objects.filter(action="ledger.mended").exists()
+
+
+# --- The same from the command line ----------------------------------------------------------------------------------
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """The exit code of `audit_ledger` and what it printed."""
+    out = StringIO()
+    try:
+        call_command("audit_ledger", *arguments, stdout=out)
+    except SystemExit as end:
+        return int(str(end.code)), out.getvalue()
+    return 0, out.getvalue()
+
+
+def test_the_command_says_what_differs_by_how_much(fernhill: Fernhill) -> None:
+    drift(fernhill, spent=5, held=-5)
+    code, said = run()
+    assert code == 1 and "DIFFERS: spent by 5, held by -5 n$" in said
+    assert "Redis differs from the ledger. 0 open holds, 0 entries to drain." in said
+
+
+def test_the_command_mends_then_looks_again_and_is_written_down(fernhill: Fernhill) -> None:
+    drift(fernhill, spent=5, held=-5)
+    code, said = run("--mend")
+    assert code == 0 and "MOVED: spent by -5, held by 5 n$" in said and "Redis equals the ledger." in said
+    assert AuditEvent.objects.get(action="ledger.mended").actor is None
+    code, said = run("--mend", "--json")
+    assert (code, json.loads(said)["mended"], json.loads(said)["ok"]) == (0, [], True)
 
 
 # --- How it looks ----------------------------------------------------------------------------------------------------

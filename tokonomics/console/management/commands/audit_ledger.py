@@ -1,4 +1,5 @@
-"""`manage.py audit_ledger`: Redis against the ledger, live. Exit 1 where they differ."""
+"""`manage.py audit_ledger`: Redis against the ledger, live. Exit 1 where they differ (after `--mend`: where they still
+do)."""
 
 import json
 import sys
@@ -12,7 +13,10 @@ from budgets import recovery
 from budgets.money import format_usd
 from budgets.recovery import Audit, ScopeAudit
 from tenants.models import Tenant
+from tenants.services import Actor
 from tenants.store import StoreUnavailable
+from tokonomics.console import operating
+from tokonomics.console.operating import Difference
 
 
 class Command(BaseCommand):
@@ -20,46 +24,49 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--tenant", help="one tenant, by id or slug; all of them if left out")
-        parser.add_argument("--mend", action="store_true", help="move each counter by the difference found")
+        parser.add_argument("--mend", action="store_true", help="move each counter by the difference found, then look")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        tenants = _tenants(options["tenant"])
         try:
-            audits = [recovery.audit(tenant.pk) for tenant in _tenants(options["tenant"])]
-            if options["mend"]:
-                for audit in audits:
-                    recovery.mend(audit)
+            moved = [one for tenant in tenants for one in self._mended(tenant)] if options["mend"] else None
+            audits = [recovery.audit(tenant.pk) for tenant in tenants]
         except StoreUnavailable as error:
             raise CommandError(f"The spending ledger cannot be reached: {error}", returncode=2) from error
-        self._report(audits, as_json=options["json"], mended=options["mend"])
+        self._report(audits, moved, as_json=options["json"])
         if not all(audit.ok for audit in audits):
             sys.exit(1)
 
-    def _report(self, audits: list[Audit], *, as_json: bool, mended: bool) -> None:
+    @staticmethod
+    def _mended(tenant: Tenant) -> list[Difference]:
+        return operating.mend(tenant, Actor.operator())
+
+    def _report(self, audits: list[Audit], moved: list[Difference] | None, *, as_json: bool) -> None:
         rows = [_row(scope) for audit in audits for scope in audit.scopes if _worth_showing(scope)]
-        result = {
+        result: dict[str, Any] = {
             "ok": all(audit.ok for audit in audits),
             "open_holds": sum(len(audit.open_holds) for audit in audits),
             "journal_lag": sum(audit.journal_lag for audit in audits),
             "end_user_counters": sum(audit.end_users for audit in audits),
             "scopes": rows,
         }
+        if moved is not None:
+            result["mended"] = [_moved(one) for one in moved]
         if as_json:
             self.stdout.write(json.dumps(result))
             return
+        for one in moved or []:
+            line = "{tenant_id}  {scope:24} {window:10}  MOVED: spent by {spent}, held by {held} n$"
+            self.stdout.write(line.format(**_moved(one)))
         for row in rows:
             line = (
                 "{tenant_id}  {scope:24} {window:10}  "
                 "Redis ${redis_spent_usd}  ledger ${ledger_spent_usd}  held ${held_usd}"
             )
-            self.stdout.write(
-                line.format(**row) + ("" if row["ok"] else f"  DIFFERS by {row['difference_nanodollars']} n$")
-            )
-        state = (
-            "Redis equals the ledger"
-            if result["ok"]
-            else "Redis differs from the ledger" + ("; each difference was mended, run it again" if mended else "")
-        )
+            differs = "" if row["ok"] else "  DIFFERS: spent by {spent_off}, held by {held_off} n$"
+            self.stdout.write((line + differs).format(**row))
+        state = "Redis equals the ledger" if result["ok"] else "Redis differs from the ledger"
         self.stdout.write(f"{state}. {result['open_holds']} open holds, {result['journal_lag']} entries to drain.")
 
 
@@ -86,5 +93,18 @@ def _row(scope: ScopeAudit) -> dict[str, Any]:
         "ledger_spent_usd": format_usd(scope.ledger_spent),
         "held_usd": format_usd(scope.redis_held),
         "difference_nanodollars": scope.difference,
+        "spent_off": scope.redis_spent - scope.ledger_spent,
+        "held_off": scope.redis_held - scope.expected_held,
         "ok": scope.ok,
+    }
+
+
+def _moved(one: Difference) -> dict[str, Any]:
+    """By how much each was moved, nanodollars."""
+    return {
+        "tenant_id": one.tenant_id,
+        "scope": one.scope,
+        "window": one.window,
+        "spent": one.ledger_spent - one.redis_spent,
+        "held": one.expected_held - one.redis_held,
     }
