@@ -65,6 +65,14 @@ def test_it_is_no_page_for_anybody_but_staff(fernhill: Fernhill, path: str) -> N
     assert at_desk(staff(is_superuser=True)).get(path).status_code == 200
 
 
+def test_staff_find_it_and_others_do_not_hear_of_it(fernhill: Fernhill) -> None:
+    assert "/operator/" in at_desk(staff()).get("/").content.decode()
+    owner = at_desk(fernhill.owner)
+    assert not any("/operator/" in owner.get(path).content.decode() for path in ("/", fernhill.home))
+    User.objects.filter(pk=fernhill.owner.pk).update(is_staff=True)
+    assert "/operator/" in owner.get(fernhill.home).content.decode()
+
+
 def test_staff_without_the_permission_look_and_do_not_touch(fernhill: Fernhill) -> None:
     looker = at_desk(staff())
     drift(fernhill)
