@@ -168,6 +168,7 @@ def _length(sound: bytes) -> int:
     try:
         with wave.open(io.BytesIO(sound)) as file:
             frames: int = file.getnframes()
-            return -(-frames * 1_000 // file.getframerate())
+            rate: int = file.getframerate()
+            return -(-frames * 1_000 // rate)
     except (wave.Error, EOFError):
         return 1_000

@@ -13,7 +13,11 @@ from proxy.providers.gemini_generate import GEMINI_GENERATE, GEMINI_STREAM
 from proxy.providers.openai_chat import OPENAI_CHAT
 from proxy.providers.openai_completions import OPENAI_COMPLETIONS
 from proxy.providers.openai_embeddings import OPENAI_EMBEDDINGS
+from proxy.providers.openai_images import OPENAI_IMAGES
 from proxy.providers.openai_responses import OPENAI_RESPONSES
+from proxy.providers.openai_transcriptions import OPENAI_TRANSCRIPTIONS
+from tests.proxy.providers.forms import HEADERS, form
+from tests.proxy.providers.sounds import wav
 
 FIXTURES = Path(__file__).parent / "fixtures"
 MESSAGES = [{"role": "user", "content": "hi"}]
@@ -79,6 +83,16 @@ def meter_for(name: str, *, wanted: bool = True) -> Meter:
         return OPENAI_RESPONSES.meter(responses(stream=True))
     if name.startswith("embedding"):
         return OPENAI_EMBEDDINGS.meter(embeddings())
+    if name.startswith("images"):
+        body = {"model": "gpt-image-2", "prompt": "x", "quality": "high", "size": "3840x2160", "stream": True}
+        return OPENAI_IMAGES.meter(OPENAI_IMAGES.parse(encode(body), {}, frozenset()))
+    if name.startswith("transcription"):
+        fields = {
+            "model": "gpt-4o-transcribe" if "tokens" in name or "stream" in name else "whisper-1",
+            "stream": "true",
+        }
+        body = form({**fields, "file": ("a.wav", wav(9))})
+        return OPENAI_TRANSCRIPTIONS.meter(OPENAI_TRANSCRIPTIONS.parse(body, HEADERS, frozenset()))
     if name.startswith("gemini_embed"):
         return EMBED.meter(EMBED.parse(encode({"content": CONTENTS[0]}), {}, frozenset()))
     if name.startswith("gemini"):

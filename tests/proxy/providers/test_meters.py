@@ -65,6 +65,17 @@ PLAIN = {
     "gemini_plain_blocked.json": Usage(input_tokens=14, service_tier="standard"),
     "gemini_plain_tools.json": Usage(input_tokens=61, output_tokens=58, reasoning_tokens=40, service_tier="standard"),
     "gemini_embed.json": Usage(input_tokens=9),
+    "openai_plain_image.json": Usage(input_tokens=1677, output_tokens=46, service_tier="default"),
+    "anthropic_plain_image.json": Usage(input_tokens=1551, output_tokens=116, service_tier="standard"),
+    "gemini_plain_image.json": Usage(input_tokens=1039, output_tokens=41, service_tier="standard"),
+    "gemini_plain_sound.json": Usage(
+        input_tokens=7, audio_input_tokens=384, output_tokens=22, service_tier="standard"
+    ),
+    "images_plain.json": Usage(input_tokens=22, image_output_tokens=1756),
+    "images_plain_edit.json": Usage(input_tokens=228, image_input_tokens=1450, image_output_tokens=13342),
+    "transcription_plain.json": Usage(milliseconds=8000),
+    "transcription_plain_tokens.json": Usage(input_tokens=4, audio_input_tokens=80, output_tokens=45),
+    "transcription_plain_verbose.json": Usage(milliseconds=8471),
 }  # fmt: skip
 STREAMS = {
     "openai_stream.sse": Usage(input_tokens=19, output_tokens=10, service_tier="default"),
@@ -91,9 +102,15 @@ STREAMS = {
         input_tokens=5, output_tokens=7, reasoning_tokens=3, service_tier="standard"
     ),
 }  # fmt: skip
+STREAMS |= {
+    "images_stream.sse": Usage(input_tokens=20, image_output_tokens=7024),
+    "images_stream_edit.sse": Usage(input_tokens=28, image_input_tokens=997, image_output_tokens=7124),
+    "transcription_stream.sse": Usage(audio_input_tokens=14, output_tokens=45),
+}
 HIDES_USAGE = [name for name in STREAMS if name.startswith(("openai", "completion"))]
 UNFINISHED = [
     "openai_stream_error.sse", "openai_stream_cut.sse", "anthropic_stream_error.sse", "responses_stream_error.sse",
+    "images_stream_cut.sse", "images_stream_error.sse", "transcription_stream_cut.sse",
     "responses_stream_cut.sse", "gemini_stream_cut.sse", "gemini_stream_cut.json", "gemini_stream_error.sse",
 ]  # fmt: skip
 
@@ -143,6 +160,25 @@ def test_one_byte_at_a_time_changes_nothing(name, wanted):
     out = run(meter, *(bytes([byte]) for byte in stream))
     assert out == (without_usage_chunk(stream) if name in HIDES_USAGE and not wanted else stream)
     assert meter.usage() == STREAMS[name]
+
+
+ODD = [
+    b": keep-alive\n\n", b"event: ping\ndata: {\"type\": \"ping\"}\n\n", b"\n", b"data:\n\n", b"id: 7\nretry: 100\n\n",
+    b'event: shiny.new.event\ndata: {"type":"shiny.new.event","usage":null}\n\n',
+    b"data: not json\n\n", b"data: [1]\n\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("name", [name for name in STREAMS if name.endswith(".sse") and "loose" not in name])
+def test_events_that_nobody_has_heard_of_pass_and_change_no_usage(name, line_end):
+    events = [event + b"\n\n" for event in fixture(name).replace(b"\r\n", b"\n").split(b"\n\n")[:-1]]
+    stream = b"".join(event + ODD[number % len(ODD)] for number, event in enumerate(events))
+    stream = (ODD[0] + ODD[5] + stream).replace(b"\n", line_end)
+    for cut in range(0, len(stream), 7):
+        meter = meter_for(name)
+        assert run(meter, stream[:cut], stream[cut:]) == stream
+        assert (meter.complete, meter.usage()) == (True, STREAMS[name])
 
 
 @pytest.mark.parametrize("wanted", [True, False])
