@@ -34,6 +34,8 @@ class Refused:
     scope: str
     model: str
     message: str
+    end_user: str = ""
+    """Whose cap refused it, by hash."""
 
 
 class Tally:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from budgets import keyspace
 from budgets.ledger import CapExceeded
 from budgets.money import format_usd
 from proxy.providers.base import ErrorBody, RequestRefused
@@ -22,11 +23,12 @@ class Fit:
 
 
 class Refusal(Exception):
-    """An answer of ours. `retry`: whether the same request may do better soon; `model`: what it asked for, if known."""
+    """An answer of ours. `retry`: whether the same request may do better soon; `model`: what it asked for, if known;
+    `end_user`: whose cap refused it, by hash."""
 
-    def __init__(self, body: ErrorBody, *, retry: bool = False, model: str = "") -> None:
+    def __init__(self, body: ErrorBody, *, retry: bool = False, model: str = "", end_user: str = "") -> None:
         super().__init__(body.message)
-        self.body, self.retry, self.model = body, retry, model
+        self.body, self.retry, self.model, self.end_user = body, retry, model, end_user
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
@@ -72,6 +74,8 @@ def ledger_unavailable() -> Refusal:
 def cap_exceeded(error: CapExceeded, fit: Fit, model: str) -> Refusal:
     """429: for good (`budget_cap_exceeded`), or until requests in flight give back what they hold (`budget_held`)."""
     window, left = error.counter.window, error.cap - error.spent - error.held
+    of_end_user = error.counter.scope == "end_user"
+    end_user = keyspace.parts_of_user_counter(error.counter.key)[0] if of_end_user else ""
     details: dict[str, str | int] = {
         "reset_at": window.reset_at,
         "scope": error.counter.scope,
@@ -86,9 +90,8 @@ def cap_exceeded(error: CapExceeded, fit: Fit, model: str) -> Refusal:
         )
         if fit.output_tokens:  # at once, without waiting for them
             details["fits_output_tokens"] = fit.output_tokens
-        return Refusal(
-            ErrorBody(429, "budget_held", message, type="rate_limit_error", details=details), retry=True, model=model
-        )
+        held = ErrorBody(429, "budget_held", message, type="rate_limit_error", details=details)
+        return Refusal(held, retry=True, model=model, end_user=end_user)
     details["reason"] = "request_too_large" if fit.useful else "spent"
     if fit.useful:
         # Beside the documented message, which clients may compare: what would help this one.
@@ -98,7 +101,7 @@ def cap_exceeded(error: CapExceeded, fit: Fit, model: str) -> Refusal:
             details["fits_output_tokens"] = fit.output_tokens
         details["detail"] = detail
     body = ErrorBody(429, "budget_cap_exceeded", _limit_reached(error), type="insufficient_quota", details=details)
-    return Refusal(body, model=model)
+    return Refusal(body, model=model, end_user=end_user)
 
 
 _SCOPES = {"tenant": "", "api_key": " for this key", "end_user": " for this user"}

@@ -111,5 +111,6 @@ def _note(request: ProxyRequest, refusal: Refusal) -> None:
         scope=str(body.details.get("scope", "")),
         model=refusal.model,
         message=f"{body.message} {body.details.get('detail', '')}".strip(),
+        end_user=refusal.end_user,
     )
     running.tally.note(caller.tenant_id, refused)

@@ -15,7 +15,9 @@ from budgets.lanes import Lane
 from budgets.ledger import CapExceeded, Ledger, Request, Reservation
 from budgets.models import Cap, EndUserCap, UsageRecord
 from budgets.windows import WindowKind
+from proxy import refusals
 from proxy.admission import Admission, Ask, PolicyChanged
+from proxy.refusals import Fit
 from tenants import keys
 from tenants.errors import Conflict
 from tenants.models import ApiKey, AuditEvent, Tenant
@@ -126,6 +128,8 @@ async def test_a_drained_end_user_is_refused_and_the_others_are_not(desk: Desk) 
     error = await refused(desk, "ada")
     assert (error.counter.scope, str(error.counter.window.kind)) == ("end_user", "day")
     assert (error.spent, error.cap, error.held_only) == (2 * USD, 2 * USD, False)
+    refusal = refusals.cap_exceeded(error, Fit(1, 0, useful=False), "gpt-4o")
+    assert refusal.end_user == end_user_hash(desk.tenant.pk, "ada") and "end_user" not in refusal.body.details
     await desk.spend("bob", 2 * USD)
     await desk.spend("")
     assert (await desk.at_rest()).end_users == 6  # three of them, each with a day and a month

@@ -1,20 +1,26 @@
 """The pages about end users of a key: caps for each, one by name, who spent what, and no name kept anywhere."""
 
+from dataclasses import asdict
+
+import orjson
 import pytest
 from django.test import Client
 
-from budgets import user_counters
+from budgets import keyspace, user_counters
 from budgets.end_users import ANONYMOUS, end_user_hash
 from budgets.models import EndUserCap
 from budgets.money import NANO
+from budgets.refusals import Refused
 from budgets.services import set_end_user_cap
 from budgets.windows import WindowKind
+from tenants import store
 from tenants.errors import PolicyUnavailable
 from tenants.models import ApiKey, AuditEvent
 from tenants.services import Actor
 from tests.support.fernhill import KEYS, Fernhill, founded, usd
 from tests.support.people import at_desk, fields, text
 from tests.support.valkey import ValkeyServer
+from tokonomics.console import activity
 
 pytestmark = pytest.mark.django_db
 
@@ -120,6 +126,26 @@ def test_a_key_shows_who_spent_most_and_what_each_may(owner: Client, fernhill: F
     order = [rows.index(hashed(fernhill, user)[:12]) for user in ("eve", "ada", "bob")]
     assert order == sorted(order) and "no end user named $1.20 of $20.00" in rows
     assert rows.index("Blocked") < rows.index("Blocked today")
+
+
+@pytest.mark.parametrize(
+    ("end_user", "words"),
+    [
+        ("3f2a9c41d07be6aa9c1203bd", "Daily cap of the end user 3f2a9c41"),
+        (ANONYMOUS, "Daily cap of all who are not named"),
+        ("", "Daily cap of the end user"),  # on record from before it was kept
+    ],
+)
+def test_a_refusal_says_whose_cap_it_met(fernhill: Fernhill, owner: Client, end_user: str, words: str) -> None:
+    refused = Refused(
+        at_ms=int(fernhill.now.timestamp() * 1000), request_id="rq_1", key_id=fernhill.keys["support-bot"].pk,
+        mode="live", code="budget_cap_exceeded", reason="spent", scope="end_user", model="gpt-4o",
+        message="Daily spending limit for this user reached. Contact your administrator.", end_user=end_user,
+    )  # fmt: skip
+    assert activity.which_cap(refused) == words
+    store.client().xadd(keyspace.recent_refusals(fernhill.tenant.pk), {"r": orjson.dumps(asdict(refused))})
+    story = text(owner.get(f"{fernhill.home}usage/rq_1/"))
+    assert f"It was refused by the {words.lower()}." in story and end_user in story
 
 
 # --- All of them, and one --------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from budgets.end_users import ANONYMOUS
 from budgets.models import UsageRecord, UsageStatus
 from budgets.refusals import Refused
 from tokonomics.console import presentation as show
@@ -127,8 +128,15 @@ def why_refused(refused: Refused) -> str:
 def which_cap(refused: Refused) -> str:
     """The wall that it met, by scope and window."""
     window = "Daily" if refused.message.startswith("Daily") else "Monthly"
-    owner = {"api_key": " of the key", "end_user": " of the end user"}.get(refused.scope, "")
+    owner = {"api_key": " of the key", "end_user": f" of {_end_user(refused)}"}.get(refused.scope, "")
     return f"{window} cap{owner}"
+
+
+def _end_user(refused: Refused) -> str:
+    """`the end user 3f2a9c41`; of whoever the application does not name, all of them."""
+    if refused.end_user == ANONYMOUS:
+        return "all who are not named"
+    return f"the end user {refused.end_user[:8]}".rstrip()
 
 
 def fits_output_tokens(refused: Refused) -> int | None:

@@ -239,6 +239,7 @@ def _of_refusal(refused: Refused, key_name: str) -> Story:
             Fact("Key", key_name, href=f"keys/{refused.key_id}/"),
             Fact("Key id", refused.key_id, copy=True),
             *((Fact("Model", refused.model),) if refused.model else ()),
+            *((Fact("End user", refused.end_user, copy=True),) if refused.end_user else ()),
             Fact("Code", refused.code, copy=True),
         ),
     )
