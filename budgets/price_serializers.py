@@ -13,6 +13,7 @@ from tenants.serializers import Flag, ListQuery, Query, Strict, Text, Whole
 
 _PERCENT = re.compile(r"(-?)(\d{1,3})(?:\.(\d{1,2}))?", re.ASCII)
 _RATES = "USD per 1,000,000 tokens by kind; `web_search` and `request_fee` in USD a call."
+_KINDS = ", ".join(f"`{kind}`" for kind in RATE_KINDS)
 
 
 @extend_schema_field({"type": "string", "format": "decimal", "pattern": r"^-?\d{1,3}(\.\d{1,2})?$", "example": "20.00"})
@@ -94,17 +95,10 @@ class OwnPriceQuery(ListQuery):
 # --- A tenant's own --------------------------------------------------------------------------------------------------
 
 
-class OwnRates(Strict):
-    """A kind that is left out has no price, but that cache kinds take the price list's usual fallbacks."""
-
-    def get_fields(self) -> dict[str, Any]:
-        return {kind: UsdInput(required=kind == "input") for kind in RATE_KINDS}
-
-
 class OwnPriceChange(Strict):
     """Send what is to change. `rates`, `discount_percent` and `free` exclude one another: the last one sent holds."""
 
-    rates = OwnRates(required=False, help_text=_RATES)
+    rates = serializers.DictField(child=UsdInput(), required=False, help_text=f"{_RATES} Kinds: {_KINDS}.")
     discount_percent = Percent(required=False, help_text='"20" takes 20% off every rate of the list; "-10" adds 10%.')
     free = Flag(required=False, help_text="True: the model costs nothing, on purpose.")
     context_window = Whole(required=False, allow_null=True, help_text="For a model whose window nobody publishes.")
