@@ -10,9 +10,10 @@ from benchmarks.processes import ROOT
 PAGE = ROOT / "docs" / "clients.md"
 BEGIN, END = "<!-- written by `make clients` -->\n", "<!-- end of what was written -->\n"
 OUR_WORDS = "spending limit reached. Contact your administrator."
-LONGEST = 130
+_OURS = re.compile(rf"\w+ {re.escape(OUR_WORDS)}")
+LONGEST, _BEGINNING = 130, 50
 
-FEATURE_HEADS = ("client", *FEATURES, "calls, rows", "least hold / cost")
+FEATURE_HEADS = ("client", *FEATURES, "calls, rows", "least hold / cost", "largest hold")
 CAP_HEADS = ("client", "requests sent", "seconds", "raises", "what its user reads", "our words")
 SETTING_HEADS = ("client", "set")
 
@@ -50,10 +51,10 @@ def named(client: Client, versions: dict[str, str]) -> str:
 
 def _features(client: Client, result: dict[str, Any]) -> list[str]:
     if result["missing"]:
-        return [named(client, result["versions"]), *["not run"] * len(FEATURES), "", ""]
+        return [named(client, result["versions"]), *["not run"] * len(FEATURES), "", "", ""]
     cells = [_cell(result["features"].get(feature)) for feature in FEATURES]
     money = f"{result['calls']}, {result['rows']}" + (" **differ**" if result["wrong"] else "")
-    return [named(client, result["versions"]), *cells, money, result["least_ratio"]]
+    return [named(client, result["versions"]), *cells, money, result["least_ratio"], f"${result['most_held_usd']}"]
 
 
 def _cell(outcome: dict[str, Any] | None) -> str:
@@ -110,7 +111,12 @@ def _short(text: str, most: int) -> str:
         lines = text.partition(": ")[2].strip().splitlines()
         text = next((line for line in lines if OUR_WORDS in line), lines[-1])
     text = re.sub(r"\s+", " ", text).replace("|", "\\|")
-    return text if len(text) <= most else text[:most].rstrip() + "…"
+    if len(text) <= most:
+        return text
+    where = _OURS.search(text)
+    if where is None or where.end() <= most:
+        return text[:most].rstrip() + "…"
+    return f"{text[:_BEGINNING].rstrip()}… {where[0]}…"
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:

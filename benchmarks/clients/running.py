@@ -49,7 +49,7 @@ class Outcome:
 
 @dataclass
 class Result:
-    """One client's row. `versions` by package; `bill` says what the ledger holds of it, `wrong` where it disagrees."""
+    """One client's row. `versions` by package; `wrong`: where the ledger disagrees; `least_ratio`: of hold to cost."""
 
     name: str
     versions: dict[str, str]
@@ -60,6 +60,7 @@ class Result:
     rows: int = 0
     cost_usd: str = "0"
     least_ratio: str = ""
+    most_held_usd: str = ""
     wrong: list[str] = field(default_factory=list)
 
     def asdict(self) -> dict[str, Any]:
@@ -76,7 +77,7 @@ class Driver:
         self._process = subprocess.Popen(
             environment.command(client.driver),
             cwd=home,
-            env={**kept, **QUIET, "HOME": str(home), "PATH": path, **_vocabulary()},
+            env={**kept, **QUIET, "HOME": str(home), "TMPDIR": str(home), "PATH": path, **_vocabulary()},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -186,3 +187,4 @@ def _check_ledger(result: Result, seen: list[Exchange], product: Product, key_id
     result.cost_usd = str(sum((cost for cost, _ in costs), Decimal(0)))
     ratios = [held / cost for cost, held in costs if cost]
     result.least_ratio = f"{min(ratios):.1f}" if ratios else ""
+    result.most_held_usd = f"{max(held for _, held in costs):.4f}" if costs else ""
