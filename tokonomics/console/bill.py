@@ -28,6 +28,7 @@ _KINDS = {
     "millisecond": "Milliseconds of sound",
     "web_search": "Web searches",
     "request_fee": "Fee of the request",
+    "charged": "As the provider says that it charged",
 }
 
 

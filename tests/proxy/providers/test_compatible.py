@@ -216,13 +216,18 @@ def test_what_may_cost_more_than_the_tokens_is_refused_by_name(model, field, val
     assert refused.code == "unbounded_request" and refused.param.startswith(field)
 
 
-def test_reasoning_that_a_client_sends_back_is_counted():
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content", "reasoning_details", "prefix"])
+def test_reasoning_that_a_client_sends_back_is_counted(field):
     thought = "because " * 400
-    turn = {"role": "assistant", "content": "yes", "reasoning_content": thought}
-    short, long = (asked("deepseek/deepseek-v4-flash", messages=[*MESSAGES, each])[1] for each in (
-        {"role": "assistant", "content": "yes"}, turn,
-    ))  # fmt: skip
+    turn = {"role": "assistant", "content": "yes"}
+    _, short = asked("deepseek/deepseek-v4-flash", messages=[*MESSAGES, turn])
+    _, long = asked("deepseek/deepseek-v4-flash", messages=[*MESSAGES, {**turn, field: thought}])
     assert long.input_tokens - short.input_tokens >= len(thought)
+
+
+def test_the_bound_of_a_word_covers_the_longest_template_on_record():
+    _, parsed = asked("xai/grok-4")
+    assert usage_of("xai_plain.json", "xai/grok-4").total_input_tokens == 686 <= parsed.input_tokens
 
 
 def test_openrouter_is_told_the_dearest_price_that_was_held():
@@ -338,6 +343,8 @@ def test_azures_own_paths_lead_to_the_deployment_that_they_name():
     body = encode({"model": "whatever", "messages": MESSAGES})
     parsed = registry.named(path, body, ENDPOINTS).parse(body, {}, frozenset())
     assert parsed.model == "azure/chat-prod"
+    unnamed = encode({"messages": MESSAGES})  # as Azure's own examples have it
+    assert registry.named(path, unnamed, ENDPOINTS).parse(unnamed, {}, frozenset()).model == "azure/chat-prod"
     newer = registry.adapter_for("/openai/v1/chat/completions")
     named = encode({"model": "chat-prod", "messages": MESSAGES})
     assert registry.named(newer, named, ENDPOINTS).parse(named, {}, frozenset()).model == "azure/chat-prod"
