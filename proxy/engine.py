@@ -17,6 +17,7 @@ from budgets.refusals import Tally
 from proxy import metrics
 from proxy.admission import Admission
 from proxy.estimates import Estimates
+from proxy.kept import KeptReplies
 from proxy.upstream import Upstream
 from tenants.database import beside
 
@@ -40,6 +41,7 @@ class Engine:
         )
         self.admission = Admission(self.ledger, self.inflight, settings.HELD_WAIT_SECONDS, settings.HELD_WAITERS)
         self.estimates = Estimates()
+        self.kept = KeptReplies(self.lane)
         self.upstream = Upstream()
         self.tally = Tally(self.lane)
         self.inflight.start()
