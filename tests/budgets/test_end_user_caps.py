@@ -11,9 +11,9 @@ import pytest
 from budgets import journal, keyspace, recovery, services, user_counters
 from budgets.end_users import end_user_hash
 from budgets.inflight import InFlight
-from budgets.lanes import Lane
 from budgets.ledger import CapExceeded, Ledger, Request, Reservation
 from budgets.models import Cap, EndUserCap, UsageRecord
+from budgets.reach import AnyLane, open_lane
 from budgets.windows import WindowKind
 from proxy import refusals
 from proxy.admission import Admission, Ask, PolicyChanged
@@ -34,7 +34,7 @@ OPERATOR = Actor.operator()
 class Desk:
     """One company with a key, a worker that admits, and short ways to say what happens."""
 
-    def __init__(self, lane: Lane, tenant: Tenant, key: ApiKey, secret: str) -> None:
+    def __init__(self, lane: AnyLane, tenant: Tenant, key: ApiKey, secret: str) -> None:
         self.lane, self.tenant, self.key, self.secret = lane, tenant, key, secret
         self.ledger = Ledger(lane, "worker", lease_seconds=60)
         self.inflight = InFlight(self.ledger, nudge=lambda tenants: None)
@@ -106,7 +106,7 @@ def found() -> tuple[Tenant, ApiKey, str]:
 async def desk(store: ValkeyServer, transactional_db: None, settings: Any) -> AsyncIterator[Desk]:
     settings.LEDGER_GRACE_SECONDS = 0.0
     tenant, key, secret = await asyncio.to_thread(found)
-    lane = Lane(store.url, timeout=1)
+    lane = open_lane(store.url, timeout=1)
     await lane.command("PING")
     yield Desk(lane, tenant, key, secret)
     await lane.aclose()
