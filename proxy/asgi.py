@@ -17,6 +17,7 @@ from django.utils.module_loading import import_string
 from proxy import metrics, request_id
 from proxy.exchange import AsgiExchange, ClientGone, Exchange, Receive, Scope, Send
 from proxy.http import ProxyRequest, ProxyResponse
+from proxy.pouring import Pouring
 from proxy.providers import registry
 from proxy.providers.base import ErrorBody
 from proxy.refusals import Refusal
@@ -122,6 +123,10 @@ async def _send_stream(
 ) -> None:
     """Pass each piece on as it comes. Raises ClientGone when the client has left or takes nothing any more."""
     await exchange.begin(status, headers, stream.abandon)
+    sink, reply = exchange.sink(), stream.to_pour()
+    if sink is not None and reply is not None:
+        await Pouring(stream, reply, sink).run()
+        return
     async for piece in stream:
         await exchange.write(piece, last=stream.ended)
         if stream.ended:

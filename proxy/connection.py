@@ -211,6 +211,7 @@ class Connection(asyncio.Protocol):
             self._finish(reply)
         elif reply.status:
             self._reply_goes_on(reply, began=not had_head)
+            reply.call_listener()
 
     def _reply_goes_on(self, reply: Reply, *, began: bool) -> None:
         if began or not self._decoder.quiet:

@@ -24,6 +24,20 @@ class ClientGone(Exception):
     """The client has left, or takes nothing any more: there is nobody to answer."""
 
 
+class Sink(Protocol):
+    """The client's side of a stream that has begun, for who does not wait."""
+
+    @property
+    def gone(self) -> bool: ...
+    def push(self, piece: bytes, *, last: bool) -> bool:
+        """Write a piece; False where nothing more should be written before `on_room` is called."""
+        ...
+
+    def listen(self, on_room: Callable[[], None] | None) -> None:
+        """Have `on_room` called when there is room again, and when the client is `gone`."""
+        ...
+
+
 class Exchange(Protocol):
     """`headers` by lower-case name, `query` undecoded and without its question mark."""
 
@@ -46,6 +60,10 @@ class Exchange(Protocol):
 
     async def write(self, piece: bytes, *, last: bool) -> None:
         """Return when more may be written. Raises ClientGone."""
+        ...
+
+    def sink(self) -> Sink | None:
+        """Where the pieces can be pushed; None where they must be awaited."""
         ...
 
     def close(self) -> None:
@@ -127,6 +145,9 @@ class AsgiExchange:
             self._stall.forgive()
             raise ClientGone from None
         self._stall.sent()
+
+    def sink(self) -> None:
+        return None
 
     def close(self) -> None:
         intake.give_back(self._size)

@@ -88,6 +88,9 @@ class PartialStream(MeteredStream):
     def ended(self) -> bool:
         return self._ended and not self._pieces
 
+    def to_pour(self) -> None:
+        return None  # it has a reader of its own
+
     async def __anext__(self) -> bytes:
         while not self._pieces:
             if self._reading.done():

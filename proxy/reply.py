@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import httpx
@@ -25,7 +26,7 @@ class Reply:
     ReadError, WriteError or RemoteProtocolError of httpx; StreamClosed for who reads on after `aclose`.
     """
 
-    __slots__ = ("_chunks", "_ended", "_failure", "_source", "_waiter", "buffered", "headers", "status")
+    __slots__ = ("_chunks", "_ended", "_failure", "_listener", "_source", "_waiter", "buffered", "headers", "status")
 
     def __init__(self, source: Source) -> None:
         self.status = 0  # until the head has arrived
@@ -36,6 +37,7 @@ class Reply:
         self._ended = False
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._listener: Callable[[], None] | None = None
 
     @property
     def complete(self) -> bool:
@@ -44,14 +46,26 @@ class Reply:
 
     async def next_chunk(self) -> bytes | None:
         """What has arrived since the last call; waits for at least one byte. None at the end."""
-        while not self._chunks:
-            if self._source is None:
-                if self._failure is not None:
-                    raise self._failure
-                return None
-            self._source.expect_body()
+        while (data := self.take()) == b"":
+            assert self._source is not None
             await self._news(self._source)
-        return self._take()
+        return data
+
+    def take(self) -> bytes | None:
+        """The same without waiting: b"" where nothing has arrived yet. From then on the provider's silence counts."""
+        if self._chunks:
+            return self._take()
+        if self._source is not None:
+            self._source.expect_body()
+            return b""
+        if self._failure is not None:
+            raise self._failure
+        return None
+
+    def listen(self, listener: Callable[[], None] | None) -> None:
+        """Have `listener` called when there is something to take, once for all that comes at a time; for who does not
+        wait in `next_chunk`."""
+        self._listener = listener
 
     async def read(self, limit: int) -> bytes:
         """The rest of the body. A body longer than `limit` comes in part, more than `limit`, and is not `complete`."""
@@ -66,6 +80,10 @@ class Reply:
 
     async def aclose(self) -> None:
         """Give up what has not arrived; that closes the connection. A reply that has arrived whole stays readable."""
+        self.give_up()
+
+    def give_up(self) -> None:
+        """The same; nothing has to be waited for."""
         if self._source is not None:
             self._source.abandon(httpx.StreamClosed())
 
@@ -107,12 +125,17 @@ class Reply:
         self.buffered += len(data)
         self._wake()
 
+    def call_listener(self) -> None:
+        if self._listener is not None:
+            self._listener()
+
     def end(self, failure: Exception | None = None) -> None:
         """The last word: the reply has arrived whole, or `failure` is why it will not."""
         self._source = None
         self._failure = failure
         self._ended = failure is None
         self._wake()
+        self.call_listener()
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -30,7 +30,7 @@ BODY_PAUSE_SECONDS = 30.0  # between two pieces of a body
 BODY_SECONDS = 600.0
 LINGER_SECONDS = 2.0  # for the client to read why its body was not
 
-_METERED = (b"/v1/", b"/v1beta/")
+_METERED = (b"/v1/", b"/v1beta/", b"/openai/")
 
 
 class Rejected(Exception):
@@ -45,8 +45,8 @@ class WireExchange:
     """A metered request and its answer. For uvicorn's protocol it is a cycle like its own."""
 
     __slots__ = (
-        "_chunked", "_on_gone", "_parts", "_protocol", "_refusal", "_size", "disconnected", "headers", "keep_alive",
-        "method", "path", "query", "response_complete", "whole",
+        "_chunked", "_on_gone", "_on_room", "_parts", "_protocol", "_refusal", "_size", "disconnected", "headers",
+        "keep_alive", "method", "path", "query", "response_complete", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +71,7 @@ class WireExchange:
         self._refusal: Refusal | None = None
         self._chunked = chunked  # HTTP/1.0 knows the end of a stream by that of the connection
         self._on_gone: Callable[[], None] | None = None
+        self._on_room: Callable[[], None] | None = None
 
     # --- the handler's side ------------------------------------------------------------------------------------------
 
@@ -97,11 +98,27 @@ class WireExchange:
         self._protocol.transport.write(self._head(status, headers))
 
     async def write(self, piece: bytes, *, last: bool) -> None:
-        protocol = self._protocol
-        if protocol.flow.write_paused:
-            await protocol.flow.drain()
+        flow = self._protocol.flow
+        if flow.write_paused:
+            await flow.drain()
         if self.disconnected:
             raise ClientGone
+        self.push(piece, last=last)
+
+    def sink(self) -> "WireExchange":
+        return self
+
+    @property
+    def gone(self) -> bool:
+        return self.disconnected
+
+    def listen(self, on_room: Callable[[], None] | None) -> None:
+        self._on_room = on_room
+
+    def push(self, piece: bytes, *, last: bool) -> bool:
+        if self.disconnected:
+            return False
+        protocol = self._protocol
         if not self._chunked:
             protocol.transport.write(piece)
         elif not last:
@@ -110,6 +127,7 @@ class WireExchange:
             protocol.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(piece), piece) if piece else b"0\r\n\r\n")
         if last:
             self._complete()
+        return not protocol.flow.write_paused
 
     def close(self) -> None:
         intake.give_back(self._size)
@@ -153,6 +171,11 @@ class WireExchange:
         if self._on_gone is not None:
             on_gone, self._on_gone = self._on_gone, None
             on_gone()
+        self.room()
+
+    def room(self) -> None:
+        if self._on_room is not None:
+            self._on_room()
 
     async def run_asgi(self, handler: Any) -> None:
         """The name that uvicorn's protocol knows it by."""
@@ -350,6 +373,8 @@ class MeteredProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         self._stalled_since = 0.0
         super().resume_writing()
+        if isinstance(self._running, WireExchange):
+            self._running.room()
 
     def look(self, now: float) -> None:
         """Hold the client to its time."""

@@ -11,6 +11,7 @@ import httpx
 
 from proxy import upstream
 from proxy.providers.base import Dialect, ErrorBody, Meter
+from proxy.reply import Reply as PooledReply
 from proxy.settlement import Settlement
 from proxy.upstream import Decoder, Reply, UnreadableReply, UpstreamFailed
 
@@ -46,6 +47,10 @@ class MeteredStream:
         """Whether the piece that came last is the last of all."""
         return self._ended
 
+    def to_pour(self) -> PooledReply | None:
+        """The reply, where its pieces may be passed on from where they arrive (`proxy.pouring`)."""
+        return self._reply if isinstance(self._reply, PooledReply) else None
+
     def __aiter__(self) -> "MeteredStream":
         return self
 
@@ -59,23 +64,36 @@ class MeteredStream:
     async def _next(self) -> bytes:
         """The next bytes for the client, b"" where a piece was all ours."""
         try:
-            data = await self._reply.next_chunk()
-            if data is None:
-                return self._end()
-            decoded = self._decoder.decode(data) if self._decoder.active else data
-            piece = self._meter.feed(decoded) if self._decoder.readable else decoded
+            piece = self.digest(await self._reply.next_chunk())
         except (httpx.TransportError, httpx.StreamError) as error:
-            return self._break_off(upstream.failed(error))
+            return self.break_off(upstream.failed(error))
         except (UnreadableReply, ValueError) as error:
             await self._reply.aclose()
-            return self._break_off(
-                UpstreamFailed("provider_unreachable", f"The reply is unreadable: {error}", sent=True)
-            )
-        if self._meter.complete and not self._settlement.done:
-            # Its last event has arrived: on its way to the ledger before the client sees the end.
-            self._settle()
+            return self.break_off(unreadable(error))
+        if self.settle_in_time():
             await asyncio.sleep(0)
-        return piece + self._end() if self._reply.complete else piece
+        return piece + self.tail()
+
+    # One step of it, without waiting: `proxy.pouring` takes them itself.
+
+    def digest(self, data: bytes | None) -> bytes:
+        """What the client gets of this piece of the reply; None: the reply is at its end."""
+        if data is None:
+            return self._end()
+        decoded = self._decoder.decode(data) if self._decoder.active else data
+        return self._meter.feed(decoded) if self._decoder.readable else decoded
+
+    def settle_in_time(self) -> bool:
+        """Whether its last event has come just now: then it is on its way to the ledger as soon as the loop turns, and
+        the client must not see the end before that."""
+        if not self._meter.complete or self._settlement.done:
+            return False
+        self._settle()
+        return True
+
+    def tail(self) -> bytes:
+        """What follows the last piece of the reply, if that was it."""
+        return self._end() if self._reply.complete and not self._ended else b""
 
     def _settle(self) -> None:
         flags = ("client_gone",) if self._abandoned else ()
@@ -93,7 +111,7 @@ class MeteredStream:
             UpstreamFailed("provider_unreachable", "The provider's stream broke off.", sent=True)
         )
 
-    def _break_off(self, failure: UpstreamFailed) -> bytes:
+    def break_off(self, failure: UpstreamFailed) -> bytes:
         self._ended = True
         if self._meter.complete:
             self._settle()
@@ -132,3 +150,7 @@ class MeteredStream:
         self._ended = True
         self._settlement.at_hold(self._reply.status, ("client_gone",))
         await self._reply.aclose()
+
+
+def unreadable(error: Exception) -> UpstreamFailed:
+    return UpstreamFailed("provider_unreachable", f"The reply is unreadable: {error}", sent=True)
