@@ -60,6 +60,7 @@ def test_what_is_not_plainly_ok_is_said_in_a_line_below_the_table() -> None:
         "features": {"plain": refused, "tools": failed},
         "cap": {"plain": failed},
         "least_ratio": "9.1",
+        "most_held_usd": "0.0102",
     }
     text = page.render({"openai-python": result}, "Run now.")
     assert "| ok, after refusals | – | fails | – |" in text

@@ -70,7 +70,7 @@ class _Filling:
 
     root: Mapping[str, Any]
     text: str
-    left: int = 200
+    left: int = 100
 
     def object(self, schema: Any) -> dict[str, Any]:
         schema = self._resolved(schema)
@@ -121,7 +121,7 @@ class _Filling:
             if not isinstance(schema, Mapping) or not isinstance(schema.get("$ref"), str):
                 return schema
             found: Any = self.root
-            for step in schema["$ref"].removeprefix("#/").split("/"):
+            for step in filter(None, schema["$ref"].removeprefix("#").split("/")):
                 found = found.get(step) if isinstance(found, Mapping) else None
             schema = found
         return None
