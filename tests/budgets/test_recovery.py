@@ -43,7 +43,7 @@ class Scene:
         )
 
     async def reserve(
-        self, amount: int, ledger: Ledger | None = None, *, building: str = "", hold: str = ""
+        self, amount: int, ledger: Ledger | None = None, *, building: str = "", hold: str = "", version: int = 1
     ) -> Reservation:
         request = Request(
             self.tenant.pk, self.key.pk, "live", "openai", "gpt-4o", "/chat/completions", "u1", True, (("input", 5),)
@@ -52,7 +52,7 @@ class Scene:
             request,
             self.counters(),
             day=self.ledger.windows().day,
-            version=1,
+            version=version,
             least=amount,
             most=amount,
             hold=hold or hold_id(),
