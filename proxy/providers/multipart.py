@@ -17,7 +17,8 @@ MOST_PARTS = 64
 _MOST_HEADERS = 1_024
 _BOUNDARY = re.compile(r'multipart/form-data\s*;\s*boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))\s*', re.IGNORECASE)
 _DISPOSITION = re.compile(
-    r'form-data; ?name="([A-Za-z0-9_\[\]]{1,100})"(?:; ?filename="([^"\r\n]*)")?(?:; ?filename\*=\S+)?'
+    r'form-data; ?name="?(?P<name>[A-Za-z0-9_\[\]]{1,100})"?'
+    r'(?:; ?filename=(?P<file>"[^"\r\n]*"|[^\s;"]+))?(?:; ?filename\*=(?P<coded>[^\s;]+))?'
 )
 _ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 _WHOLE = re.compile(r"-?[0-9]{1,9}")
@@ -122,11 +123,12 @@ def _part(piece: bytes) -> Part:
     named = _DISPOSITION.fullmatch(given.get("content-disposition", ""))
     if named is None:
         refuse("body", "A part of the multipart body has no name.")
-    if named[2] is None:
-        return Part(named[1], data)
-    ending, kind = _ENDING.search(named[2]), given.get("content-type", "").lower()
+    file = named["file"] or named["coded"]
+    if file is None:
+        return Part(named["name"], data)
+    ending, kind = _ENDING.search(file.strip('"')), given.get("content-type", "").lower()
     return Part(
-        named[1],
+        named["name"],
         data,
         ending[0].lower() if ending else "",
         kind if _TYPE.fullmatch(kind) else "application/octet-stream",

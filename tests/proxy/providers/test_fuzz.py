@@ -38,7 +38,10 @@ from tests.proxy.providers.forms import form
 from tests.proxy.providers.sounds import mp3, wav
 from tests.proxy.providers.support import BATCH_EMBED, EMBED, FLASH, FLASH_EVENTS, meter_for, run
 
-FAMILIES = ["openai", "anthropic", "responses", "completion", "embedding", "gemini", "gemini_embed"]
+FAMILIES = [
+    "openai", "anthropic", "responses", "completion", "embedding", "gemini", "gemini_embed", "images", "transcription",
+    "transcription_tokens",
+]  # fmt: skip
 
 _names = st.sampled_from(
     [
@@ -48,7 +51,8 @@ _names = st.sampled_from(
         "cache_creation_input_tokens", "cache_read_input_tokens", "server_tool_use", "web_search_requests", "speed",
         "stop_reason", "output_tokens_details", "thinking_tokens", "input_tokens_details", "tool_usage", "image_gen",
         "web_search", "num_requests", "output", "action", "status", "modality", "tokenCount", "ttl_12h_tokens",
-        "cache_write_tokens_details", "total_tokens",
+        "cache_write_tokens_details", "total_tokens", "seconds", "duration", "svg_usage", "text_tokens", "image_tokens",
+        "input_token_details",
     ]
 )  # fmt: skip
 json_values = st.recursive(

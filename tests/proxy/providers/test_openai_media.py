@@ -298,6 +298,24 @@ def test_what_goes_out_is_the_form_that_was_read_under_a_name_of_ours():
 
 
 @pytest.mark.parametrize(
+    ("disposition", "ending"),
+    [
+        ('form-data; name="file"; filename="Tag eins.MP3"', ".mp3"),
+        ("form-data; name=file; filename=day.wav", ".wav"),
+        ("form-data; name=\"file\"; filename*=utf-8''n%C3%A4chstes.ogg", ".ogg"),
+        ("form-data; name=file; filename=day.wav; filename*=utf-8''day.wav", ".wav"),
+        ('form-data; name="file"; filename="tägliches.m4a"', ".m4a"),
+        ('form-data; name="file"; filename="no ending"', ""),
+        ('form-data; name="file"', None),
+    ],
+)
+def test_a_file_is_known_however_a_client_writes_its_name(disposition, ending):
+    body = f"--b\r\ncontent-disposition: {disposition}\r\n\r\nx\r\n--b--\r\n".encode()
+    (part,) = multipart.read(body, {"content-type": 'multipart/form-data; boundary="b"'})
+    assert (part.name, part.data, part.ending) == ("file", b"x", ending)
+
+
+@pytest.mark.parametrize(
     ("body", "headers"),
     [
         (form({"a": "b"}), {}),
