@@ -1,4 +1,4 @@
-"""The metered routes. Everything else below /v1 and /v1beta is refused by the same view: nothing unpriced passes."""
+"""The metered routes. All else below /v1, /v1beta and /openai is refused by the same view: nothing unpriced passes."""
 
 from django.urls import path, re_path
 

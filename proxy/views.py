@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 async def metered(request: HttpRequest) -> ProxyResponse:
-    """Every path below /v1 and /v1beta but the list of models."""
+    """Every path below /v1, /v1beta and /openai but the list of models."""
     assert isinstance(request, ProxyRequest)
     adapter = registry.adapter_for(request.path, request.query) if request.method == "POST" else None
     try:

@@ -189,3 +189,21 @@ def test_a_server_of_ones_own_costs_what_the_tenant_says_and_nothing_is_free_by_
     company.do("remove_provider", provider="house")
     with pytest.raises(openai.BadRequestError):
         client.chat.completions.create(model="house/llama-3.3-70b", messages=MESSAGES)
+
+
+def test_a_path_of_azures_that_nobody_can_price_is_not_forwarded(stack, company):
+    for path in ("/openai/deployments/chat-prod/audio/speech", "/openai/v1/responses", "/openai/files"):
+        reply = httpx.post(f"{stack.base_url}{path}", json={}, headers={"api-key": company.key})
+        assert (reply.status_code, reply.json()["error"]["code"]) == (404, "route_not_metered")
+    assert stack.provider.count == 0
+
+
+def test_a_test_key_tries_azure_and_ones_own_server_in_the_sandbox(stack, company):
+    place = {"base_url": "http://127.0.0.1:9", "secret": "x"}  # where nobody listens: the sandbox answers
+    company.do("set_provider", provider="azure", deployments={"chat-prod": "gpt-4o"}, **place)
+    company.do("set_provider", provider="custom", name="house", **place)
+    company.do("set_price", provider="house", model="llama", input="0.20", output="0.50")
+    with openai.OpenAI(base_url=f"{stack.base_url}/v1", api_key=company.test_key, max_retries=0) as client:
+        for model in ("azure/chat-prod", "house/llama"):
+            assert client.chat.completions.create(model=model, messages=MESSAGES, max_tokens=20).choices
+    assert stack.provider.count == 0
