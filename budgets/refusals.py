@@ -5,7 +5,7 @@ decide nothing: what is lost with a worker is half a second of counts.
 """
 
 from collections import Counter, defaultdict, deque
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
@@ -14,6 +14,7 @@ import redis
 
 from budgets import keyspace
 from budgets.reach import AnyLane
+from budgets.values import value
 from tenants import store
 
 KEPT_DAYS = 40
@@ -21,7 +22,7 @@ RECENT = 200
 RECENT_A_FLUSH = 20
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Refused:
     """One refused request. `code` as the client got it, `reason` and `scope` where a cap refused it, else ''."""
 

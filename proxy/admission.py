@@ -20,6 +20,7 @@ from budgets.ledger import Counter, Ledger, Request, Reservation
 from budgets.models import Cap
 from budgets.prices import book_of
 from budgets.pricing.own import PriceBook
+from budgets.values import value
 from budgets.windows import Windows
 from proxy import metrics, refusals
 from proxy.providers.base import Endpoint
@@ -41,7 +42,7 @@ CapPlace = tuple[str, str]
 """Scope (`tenant`, `api_key`) and window (`month`, `day`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ask:
     """How much is to be held, nanodollars: the least that does, the most, and whether anything between does too."""
 

@@ -6,13 +6,13 @@ of it, which grows as the stream does. `ESTIMATE`: what such requests of this te
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 
 from django.conf import settings
 
 from budgets.pricing.bound import Quote
 from budgets.pricing.rates import Model
+from budgets.values import value
 from proxy.admission import Ask, KeyPolicy
 from proxy.estimates import Estimates, Place
 from proxy.partial_holds import Terms, first_step, terms_of
@@ -27,7 +27,7 @@ class Basis(Enum):
     ESTIMATE = "estimate"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plan:
     """What to ask the ledger for, and what the request may cost at most whatever is granted."""
 

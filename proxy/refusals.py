@@ -1,10 +1,10 @@
 """Why a request is answered by us and not by the provider: every error code of DESIGN section 6 is made here."""
 
-from dataclasses import dataclass
 
 from budgets import keyspace
 from budgets.ledger import CapExceeded
 from budgets.money import format_usd
+from budgets.values import value
 from proxy.providers.base import ErrorBody, RequestRefused
 from proxy.providers.unmetered import why
 
@@ -12,7 +12,7 @@ RETRY_LATER = [(b"retry-after", b"1"), (b"x-should-retry", b"true")]
 NO_RETRY = [(b"x-should-retry", b"false")]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fit:
     """What a request that does not fit could have been: its least cost, and an output limit that fits (0: none)."""
 

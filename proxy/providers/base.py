@@ -156,7 +156,7 @@ def text_bytes(value: Any) -> int:
     return sum(map(text_bytes, value)) if type(value) is list else 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ErrorBody:
     """What a refusal says, before a dialect gives it its form. `details` are the extra fields of DESIGN section 6."""
 
