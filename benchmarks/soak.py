@@ -38,6 +38,7 @@ PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- soak: written by `python -m benchmarks.soak --save` -->\n", "<!-- end of the soak -->\n"
 LEASE = 5
 COMPANIES = 5
+SAMPLES = 10
 TASKS = re.compile(rb"^tokonomics_tasks (\d+)", re.MULTILINE)
 ENVIRONMENT = {
     "TOKONOMICS_SECRET_KEY": "the soak's own secret, of more than fifty characters in all",
@@ -59,6 +60,8 @@ class Verdict:
     before: Footprint
     after: Footprint
     happened: dict[str, Any]
+    web_kb: list[int]
+    """Of the web process that lives all through, at equal distances."""
     wrong: list[str]
 
     def told(self) -> dict[str, Any]:
@@ -73,6 +76,7 @@ class Verdict:
             "charged_nanodollars": sum(one.charged for one in self.accounts),
             "billed_of_those_nanodollars": sum(one.billed_of_those for one in self.accounts),
             **self.happened,
+            "web_mb": [kb // 1024 for kb in self.web_kb],
             "before": self.before.told(),
             "after": self.after.told(),
             "wrong": self.wrong,
@@ -134,9 +138,11 @@ def soak(
     time.sleep(warm_up)
     before = footprint(scene)
     maker = Troublemaker(scene, random.Random(seed), in_order or FAULTS, in_order=bool(in_order))
-    began = time.monotonic()
+    began, web_kb = time.monotonic(), [before.processes["web"].kb]
     try:
         while time.monotonic() - began < seconds:
+            if time.monotonic() - began > seconds * len(web_kb) / SAMPLES:
+                web_kb.append(Holding.of(scene.stack.worker_pids()[0]).kb)
             name = maker.next()
             print(f"{time.monotonic() - began:7.1f} s  {name or 'waiting for leases'}", file=sys.stderr, flush=True)
             time.sleep(every)
@@ -155,7 +161,8 @@ def soak(
     answers = dict(scene.clients.answers)
     if late := answers.get("broken connection (TimeoutError)"):
         wrong.append(f"{late} clients got neither an answer nor an end")
-    return Verdict(time.monotonic() - started, answers, accounts, before, after, facts(maker), wrong)
+    web_kb.append(after.processes["web"].kb)
+    return Verdict(time.monotonic() - started, answers, accounts, before, after, facts(maker), web_kb, wrong)
 
 
 def main() -> int:
