@@ -108,7 +108,7 @@ def standings_of(key: ApiKey) -> list[Standing]:
 
 def look(tenant_id: str, places: Sequence[Place]) -> list[Standing]:
     """How these scopes stand, in their order."""
-    counters = from_redis(tenant_id, places) if places else []
+    counters = _from_redis(tenant_id, places) if places else []
     live = counters is not None
     if counters is None:
         counters = [(spent, None, False) for spent in _from_database(tenant_id, places)]
@@ -132,7 +132,7 @@ def _touched_by(key: ApiKey, windows: Windows) -> list[Place]:
     ]
 
 
-def from_redis(tenant_id: str, places: Sequence[Place]) -> list[tuple[int, int | None, bool]] | None:
+def _from_redis(tenant_id: str, places: Sequence[Place]) -> list[tuple[int, int | None, bool]] | None:
     """(spent, held, refused) of each place, all at one moment; None where Redis cannot say. For `look` and its like."""
     return counters_at(tenant_id, [place.key(tenant_id) for place in places])
 

@@ -49,7 +49,9 @@ def most_spent(key: ApiKey, count: int) -> list[str]:
 
 
 def _look(key: ApiKey, places: Sequence[Place], caps: EndUserCaps | None) -> list[Standing]:
-    counted = live.from_redis(key.tenant_id, places) if places and caps else None
+    counted = (
+        live.counters_at(key.tenant_id, [place.key(key.tenant_id) for place in places]) if places and caps else None
+    )
     if counted is None:
         counted = [(spent, None if caps else 0, False) for spent in _from_database(key, places)]
         is_live = caps is None

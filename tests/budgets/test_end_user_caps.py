@@ -154,6 +154,18 @@ async def test_of_many_parallel_requests_each_end_user_gets_exactly_what_is_its(
     assert await desk.spent("eve") == 2 * USD
 
 
+async def test_a_stream_that_outruns_its_hold_stays_under_its_end_users_cap(desk: Desk) -> None:
+    await desk.cap(2 * USD)
+    stream = await desk.reserve("ada", USD)
+    with pytest.raises(CapExceeded) as caught:
+        await desk.ledger.extend(stream, least=USD + 1, most=USD + 1)
+    assert caught.value.counter.scope == "end_user"
+    assert await desk.ledger.extend(stream, least=USD, most=USD) == 2 * USD
+    await desk.settle(stream)
+    await refused(desk, "ada", 1)
+    await desk.at_rest()
+
+
 async def test_who_names_nobody_shares_the_cap_of_one(desk: Desk) -> None:
     await desk.cap(2 * USD)
     await desk.spend("", 2 * USD)
