@@ -7,6 +7,8 @@
 Options after the `?` are redis-py's; `sentinel_username` and `sentinel_password` are for the Sentinels themselves.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -158,10 +160,21 @@ class _ClusterClient(redis.RedisCluster):
     """redis-py's, with errors that are RedisErrors."""
 
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
-        try:
+        with _redis_errors():
             return super().execute_command(*args, **kwargs)  # type: ignore[no-untyped-call]
-        except RedisClusterException as error:
-            raise redis.ConnectionError(str(error)) from error
+
+    def pipeline(self, transaction: Any = None, shard_hint: Any = None) -> Any:
+        made: Any = super().pipeline(transaction, shard_hint)  # type: ignore[no-untyped-call]
+        made.execute = _redis_errors()(made.execute)
+        return made
+
+
+@contextmanager
+def _redis_errors() -> Iterator[None]:
+    try:
+        yield
+    except RedisClusterException as error:
+        raise redis.ConnectionError(str(error)) from error
 
 
 class Cluster:
@@ -173,13 +186,11 @@ class Cluster:
         self._doubted = False
 
     def client(self) -> Any:
-        try:
+        with _redis_errors():
             if self._client is None:
                 self._client = self._connected()
             elif self._doubted:
                 self._client.nodes_manager.initialize()
-        except RedisClusterException as error:
-            raise redis.ConnectionError(str(error)) from error
         self._doubted = False
         return self._client
 
@@ -192,10 +203,8 @@ class Cluster:
 
     def pool_of(self, key: str) -> redis.ConnectionPool:
         client = self.client()
-        try:
+        with _redis_errors():
             node = client.get_node_from_key(key)
-        except RedisClusterException as error:
-            raise redis.ConnectionError(str(error)) from error
         if node is None:
             raise redis.ConnectionError("no server keeps that slot")
         pool: redis.ConnectionPool = client.get_redis_connection(node).connection_pool
