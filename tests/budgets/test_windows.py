@@ -1,6 +1,10 @@
 """Windows: the day and the calendar month in UTC, gapless, whatever the moment."""
 
+import os
+import time
+from calendar import isleap, monthrange
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -56,6 +60,31 @@ def test_windows_follow_each_other_without_a_gap(moment: int) -> None:
         following = windows_at(window.end).of(kind)
         assert following.start == window.end
         assert following.suffix != window.suffix
+
+
+@given(st.dates(date(1970, 1, 1), date(2099, 12, 31)))
+def test_the_days_of_a_month_are_those_of_the_calendar_and_fill_it(day: date) -> None:
+    month = windows_of(day).month
+    days = [windows_of(day.replace(day=number)).day for number in range(1, monthrange(day.year, day.month)[1] + 1)]
+    assert (month.start, month.end) == (days[0].start, days[-1].end)
+    assert all(one.end == following.start for one, following in pairwise(days))
+    assert month.last_day.day == len(days)
+    assert (day.month == 2 and len(days) == 29) == (day.month == 2 and isleap(day.year))
+
+
+@given(st.dates(date(1970, 1, 1), date(2099, 12, 31)), st.sampled_from(["Pacific/Kiritimati", "America/New_York"]))
+def test_windows_are_utc_wherever_the_process_runs(day: date, zone: str) -> None:
+    before = os.environ.get("TZ")
+    try:
+        os.environ["TZ"] = zone
+        time.tzset()
+        windows = windows_of(day)
+        assert windows.day.start % 86_400 == 0
+        assert windows_at(windows.day.start) == windows_at(windows.day.end - 1) == windows
+        assert windows.day.reset_at.endswith("T00:00:00Z")
+    finally:
+        os.environ.pop("TZ") if before is None else os.environ.update(TZ=before)
+        time.tzset()
 
 
 @given(st.lists(MOMENTS, min_size=2, max_size=6))
