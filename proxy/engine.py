@@ -60,9 +60,11 @@ class Engine:
         while True:
             standing, numbers = self.inflight.standing(), metrics.numbers
             numbers.gauges["open_holds"] = standing.open
+            numbers.gauges["held_waiting"] = self.admission.room.waiting
             numbers.gauges["unconfirmed_settles"] = standing.unconfirmed
             numbers.gauges["undrained_settles"] = standing.undrained
             numbers.gauges["lane_connected"] = int(self.lane.connected)
+            numbers.gauges["tasks"] = len(asyncio.all_tasks())
             numbers.journal_lag, numbers.lane_opened = standing.journal_lag, self.lane.opened
             try:
                 await asyncio.to_thread(metrics.publish)

@@ -15,7 +15,7 @@ from budgets.pricing.rates import Model
 from budgets.values import value
 from proxy.admission import Ask, KeyPolicy
 from proxy.estimates import Estimates, Place
-from proxy.partial_holds import Terms, first_step, terms_of
+from proxy.partial_holds import FIRST, Terms, terms_of
 from proxy.providers.base import Adapter, HeaderMap, ParsedRequest
 
 SANDBOX_HEADER = "x-tokonomics-sandbox"
@@ -78,10 +78,10 @@ def plan_of(
         if amount < quote.most:
             return Plan(Basis.ESTIMATE, Ask(amount, amount), quote, place=place)
     # A model of one provider's that another one serves is on nobody's table.
-    if parsed.stream and settings.PARTIAL_HOLDS and adapter.provider == model.provider:
+    if parsed.stream and quote.most_output > FIRST and settings.PARTIAL_HOLDS and adapter.provider == model.provider:
         sandbox = caller.mode == "test"
         hidden = sandbox and "reasoning" in headers.get(SANDBOX_HEADER, "")
         terms = terms_of(adapter.path, parsed, model, sandbox=sandbox, hidden=hidden)
-        if terms is not None and (first := first_step(quote)) < quote.most:
+        if terms is not None and (first := quote.at(FIRST)) < quote.most:
             return Plan(Basis.PARTIAL, Ask(first, quote.most, between=False), quote, terms, place)
     return Plan(Basis.BOUND, Ask(quote.least, quote.most), quote, place=place)

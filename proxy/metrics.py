@@ -26,6 +26,7 @@ REDIS_BOUNDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 PROVIDER_BOUNDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 600.0)
 
 GAUGES = {
+    "held_waiting": "Requests that wait for money that others of their company hold.",
     "open_holds": "Requests in flight that hold money.",
     "unconfirmed_settles": "Ends of requests that Redis has not confirmed yet; they are sent again every second.",
     "undrained_settles": "Ends of requests that are in Redis and not in the database yet; 100,000 stop admission.",

@@ -8,7 +8,7 @@ Bytes on the wire bound tokens: no token of a byte-level BPE is shorter than one
 some four times the true number of tokens, and `MARGIN` tokens more are always held for what was made since.
 """
 
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -94,17 +94,13 @@ def terms_of(path: str, parsed: ParsedRequest, model: Model, *, sandbox: bool, h
     terms = (_SANDBOX if sandbox else _LIVE).get((model.provider, path))
     if terms is None or (terms.models is not None and model.id not in terms.models):
         return None
-    return terms if _plain(parsed) and _known(parsed.payload, terms.fields) else None
+    return terms if parsed.payload.keys() <= terms.fields and _plain(parsed) else None
 
 
 def _plain(parsed: ParsedRequest) -> bool:
     """One reply of text, made in one call of the model at the standard price."""
     once = parsed.choices == 1 and parsed.model_calls == 1 and not parsed.web_searches and not parsed.extra_output
     return once and not parsed.audio and not parsed.fees and parsed.service_tier in STANDARD_TIERS
-
-
-def _known(payload: Collection[str], fields: Set[str]) -> bool:
-    return all(name in fields for name in payload)
 
 
 def first_step(quote: Quote) -> int:

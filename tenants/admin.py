@@ -105,7 +105,7 @@ class TenantAdmin(ReadOnly, admin.ModelAdmin):
     search_fields = ["name", "slug", "=id", "memberships__user__email"]
     fields = [
         *("id", "name", "slug", "created_at", "suspended_at", "policy_version", "default_output_limit"),
-        *("least_output_limit", "allowed_fields", "time_zone"),
+        *("least_output_limit", "hold_policy", "allowed_fields", "time_zone"),
     ]
     inlines = [MembershipInline]
     actions = ["suspend", "resume"]

@@ -24,7 +24,9 @@ class OpenAIWatch:
 
     def note(self, event: Event) -> int:
         """The most tokens that one event can carry. Each delta counts as one at least: it may be one without a text."""
-        data = event.data
+        raw = event.raw
+        plain = raw.startswith(b"data: ") and raw.find(b"\n") == len(raw) - 2  # one line, as nearly all of them are
+        data = raw[6:-2] if plain else event.data
         if not data or data == b"[DONE]":
             return 0
         try:
