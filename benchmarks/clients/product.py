@@ -21,6 +21,7 @@ REST_SECONDS = 30.0
 # Of the tools of coding agents, ones that do no harm whatever they are called with.
 HARMLESS = ("get_goal", "Read", "read_file")
 MODEL_TURN = "output=40; chunk_tokens=4"
+TOOL_TURN = f"{MODEL_TURN}; reasoning=8; tool=1"  # what was thought comes back with the tool's result
 
 
 class Company:
@@ -109,7 +110,7 @@ class Product:
         if request.method != "POST":
             return None
         body = request.json()
-        told = f"{MODEL_TURN}; tool=1" if body.get("tools") and not _has_run_a_tool(body) else MODEL_TURN
+        told = TOOL_TURN if body.get("tools") and not _has_run_a_tool(body) else MODEL_TURN
         reply = answer(
             request.method,
             request.path,

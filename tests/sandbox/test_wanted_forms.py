@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from tests.sandbox.requests import ANTHROPIC_MESSAGE, NOW, OPENAI_CHAT, OPENAI_TOOLS, WEATHER_SCHEMA, json_of
+from tokonomics.sandbox.instructions import HEADER
 from tokonomics.sandbox.router import answer
 from tokonomics.sandbox.toolcall import arguments_for, json_for
 
@@ -131,3 +132,12 @@ def test_a_streamed_reply_in_a_form_is_the_same_in_pieces() -> None:
 def test_a_schema_without_an_end_has_a_small_answer(schema: dict[str, Any]) -> None:
     assert len(orjson.dumps(arguments_for(schema, "words"))) < 20_000
     assert len(json_for(schema, "words")) < 20_000
+
+
+def test_reasoning_comes_sealed_where_the_client_is_to_keep_it() -> None:
+    def item(**fields: Any) -> Any:
+        body = orjson.dumps({"model": "gpt-5-mini", "input": "hi", **fields})
+        return json_of(answer("POST", "/v1/responses", {HEADER: "reasoning=4; output=8"}, body, now=NOW))["output"][0]
+
+    assert item(include=["reasoning.encrypted_content"])["encrypted_content"]
+    assert "encrypted_content" not in item()

@@ -57,6 +57,8 @@ class Response:
         schema = wanted_schema(optional_object(document, "text").get("format"))
         if schema is not None and not self.call:
             self.words = toolcall.pieces(toolcall.json_for(schema, "".join(self.words)), len(self.words))
+        included = document.get("include")
+        self.seals_reasoning = isinstance(included, list) and "reasoning.encrypted_content" in included
         tier = document.get("service_tier")
         self.common = {
             "id": generation.identifier("resp_", 48),
@@ -128,7 +130,10 @@ class Response:
     def _reasoning(self) -> list[dict[str, Any]]:
         if not self.generation.reasoning:
             return []
-        return [{"id": self.generation.identifier("rs_", 48), "type": "reasoning", "summary": []}]
+        item: dict[str, Any] = {"id": self.generation.identifier("rs_", 48), "type": "reasoning", "summary": []}
+        if self.seals_reasoning:
+            item["encrypted_content"] = self.generation.identifier("sandbox-", 56, "reasoning")
+        return [item]
 
     def _answers(self) -> list[tuple[dict[str, Any], list[tuple[str, int]]]]:
         """The item that answers, if any, with its pieces and the number of tokens of each."""
