@@ -16,7 +16,7 @@ from tenants.models import ApiKey, KeyMode, Tenant
 from tenants.services import active_key
 
 STARTING_TEST_BUDGET = 10 * NANO
-MOST_NAMED_CAPS = 400  # of one key: every proxy that serves it keeps them in memory
+MOST_NAMED_CAPS = 2_000  # of end users of one company, in all of its keys: every proxy keeps them in memory
 
 
 def set_starting_caps(*, tenant: Tenant, actor: Actor) -> Cap:
@@ -138,8 +138,8 @@ def set_end_user_cap(
             cap.delete()
         else:
             _in_range(amount)
-            if cap is None and end_user and caps.exclude(end_user="").count() >= MOST_NAMED_CAPS:
-                raise Conflict(f"A key has at most {MOST_NAMED_CAPS} caps of end users by name. Take one away first.")
+            if cap is None and end_user:
+                _check_named(locked)
             if not new_key and not caps.exists():
                 _begin_to_count(locked)
             EndUserCap.objects.update_or_create(
@@ -147,6 +147,11 @@ def set_end_user_cap(
             )
         target = (key.pk, f"{key.name}, cap a {window} for {f'end user {end_user}' if end_user else 'each end user'}")
         _record(locked, actor, target, _as_recorded(before), _as_recorded(amount))
+
+
+def _check_named(tenant: Tenant) -> None:
+    if EndUserCap.objects.filter(tenant=tenant).exclude(end_user="").count() >= MOST_NAMED_CAPS:
+        raise Conflict(f"A company has at most {MOST_NAMED_CAPS:,} caps of single end users. Take one away first.")
 
 
 def _begin_to_count(tenant: Tenant) -> None:

@@ -312,8 +312,9 @@ async def test_changes_are_on_record_without_a_name(desk: Desk) -> None:
 
 async def test_named_caps_are_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "MOST_NAMED_CAPS", 2)
-    for user in ("ada", "bob"):
-        await desk.cap(USD, user=user)
+    other, _ = await desk(create_api_key, tenant=desk.tenant, name="other", actor=OPERATOR)
+    await desk.cap(USD, user="ada", key=other)
+    await desk.cap(USD, user="bob")
     with pytest.raises(Conflict):
         await desk.cap(USD, user="eve")
     await desk.cap(2 * USD, user="bob")
