@@ -130,4 +130,6 @@ def _steps(ladder: PriceLadder) -> list[dict[str, Any]]:
 
 def usd(rates: Rates) -> dict[str, str | None]:
     amounts = {kind: getattr(rates, kind) for kind in RATE_KINDS}
+    if rates.tokenless:
+        amounts = {kind: amount or None for kind, amount in amounts.items()}
     return {kind: None if amount is None else format_usd(amount) for kind, amount in amounts.items()}

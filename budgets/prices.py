@@ -83,7 +83,12 @@ def in_force(
     stored = tenant.provider_credentials.values_list("provider", flat=True)
     asked = [provider] if provider else sorted({*PROVIDERS, *stored, *(row.provider for row in rows)})
     wanted = name.lower()
-    return [(each, model) for each in asked for model in book.all_models(each, on) if wanted in model.id.lower()]
+    return [
+        (each, model)
+        for each in asked
+        for model in (*book.all_models(each, on), *book.other_models(each, on))
+        if wanted in model.id.lower()
+    ]
 
 
 def set_price(*, tenant: Tenant, provider: str, model: str, terms: Terms, actor: Actor) -> TenantPrice:

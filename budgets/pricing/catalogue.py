@@ -21,6 +21,7 @@ from genai_prices.types import (
     ModelInfo,
 )
 
+from budgets.pricing import media
 from budgets.pricing.hours import windows_of
 from budgets.pricing.limits import limits_of
 from budgets.pricing.rates import Model, Purpose
@@ -59,6 +60,13 @@ def all_models(provider: str, on: date) -> list[Model]:
         if not info.deprecated and (provider in PREFIXED or limits_of(provider, info.id, None).current)
     )
     return sorted((model for model in found if model and model.purpose is Purpose.TEXT), key=lambda model: model.id)
+
+
+def other_models(provider: str, on: date) -> list[Model]:
+    """Those that embed, draw, speak or write down, sorted by id: what is not retired as far as is known."""
+    found = (_model(provider, info.id, on) for info in model_infos(provider) if not info.deprecated)
+    models = [model for model in found if model and model.purpose is not Purpose.TEXT and media.is_served(model.id)]
+    return sorted(models, key=lambda model: model.id)
 
 
 @lru_cache(maxsize=4096)

@@ -28,6 +28,15 @@ _UNDERSTOOD = frozenset({
 })  # fmt: skip
 
 
+# Shut down (developers.openai.com/api/docs/deprecations), or not to be bounded (docs/bounds.md).
+_NOT_SERVED = ("gpt-image-1", "gpt-image-1.5", "chatgpt-image-latest", "gpt-4o-mini-tts")
+
+
+def is_served(model_id: str) -> bool:
+    """Whether requests to it can pass."""
+    return model_id not in _NOT_SERVED
+
+
 def purpose_of(model_id: str) -> Purpose | None:
     """By the name; None for a model of text, and for one that works live."""
     return next((purpose for prefix, purpose in _PURPOSES if model_id.startswith(prefix)), None)

@@ -66,6 +66,12 @@ class PriceBook:
         found = {model.id: model for name in names if (model := self.find(provider, name, on)) is not None}
         return [found[name] for name in sorted(found)]
 
+    def other_models(self, provider: str, on: date) -> list[Model]:
+        """As `catalogue.other_models`, with the tenant's own discounts."""
+        listed = catalogue.other_models(provider, on)
+        found = (self.find(provider, model.id, on, purpose=model.purpose) for model in listed)
+        return [model for model in found if model is not None]
+
     def _find(self, provider: str, name: str, on: date, purpose: Purpose) -> Model | None:
         if len(name) > _LONGEST_NAME:
             return None

@@ -93,6 +93,11 @@ class Rates:
         """The rates that there are, by kind: for storage and display."""
         return {kind: rate for kind in RATE_KINDS if (rate := getattr(self, kind)) is not None}
 
+    @property
+    def tokenless(self) -> bool:
+        """Whether the model is billed by another unit, and knows no tokens."""
+        return not self.input and bool(self.character or self.millisecond)
+
     def scaled(self, parts: int, whole: int, *, fees: bool = True) -> "Rates":
         """Every rate times parts / whole, each rounded up; `fees`: also those that are a call's, not a token's."""
         return Rates(

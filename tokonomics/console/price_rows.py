@@ -24,6 +24,11 @@ KINDS: Mapping[str, str] = {
     "web_search": "A web search",
     "request_fee": "A request",
 }
+# Units of models that know no tokens; nobody sets prices of their own in them.
+_UNITS: Mapping[str, tuple[str, int]] = {
+    "character": ("a million characters", 1_000_000),
+    "millisecond": ("a minute of sound", 60_000),
+}
 _CENTS_ARE_ENOUGH = ("input", "output", "cache_read")
 
 
@@ -69,8 +74,8 @@ def row_of(provider: str, model: Model, *, whole: frozenset[str] = frozenset()) 
         provider=provider,
         provider_name=providers.title_of(provider),
         model=model.id,
-        input="free" if model.free else show.exact(rates.input),
-        output="free" if model.free else show.exact(rates.output),
+        input="free" if model.free else "" if rates.tokenless else show.exact(rates.input),
+        output="free" if model.free else "" if rates.tokenless else show.exact(rates.output),
         cache_read="" if model.free or rates.cache_read == rates.input else show.exact(rates.cache_read),
         context_window=show.tokens(model.context_window) if model.window_published else "",
         source=own_source or "list",
@@ -115,6 +120,9 @@ def _more(model: Model) -> Iterator[str]:
     for region, parts in model.regions.items():
         if parts != 100:
             yield f"kept to {region.upper()} {parts // 100}.{parts % 100:02d}".rstrip("0").rstrip(".") + " times"
+    for kind, (unit, count) in _UNITS.items():
+        if rate := getattr(model.rates, kind):
+            yield f"{unit} {show.exact(rate * count // 1_000_000)}"
     for kind, rate in model.rates.given().items():
         if rate and kind in KINDS and kind not in _CENTS_ARE_ENOUGH and not kind.startswith("cache_write"):
             yield f"{KINDS[kind].lower()} {show.exact(rate)}" + (" each" if kind in CALL_KINDS else "")
