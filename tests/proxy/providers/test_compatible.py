@@ -375,3 +375,15 @@ def test_a_server_of_ones_own_may_ask_for_no_key():
 def test_no_price_no_model_whatever_a_tenant_calls_its_server():
     assert find("house", "house/llama-3.3-70b", TODAY) is None
     assert all(find(each.id, f"{each.id}/no-such-model", TODAY) is None for each in BY_ID.values() if each.prefixed)
+
+
+def test_azures_embeddings_have_the_price_of_what_is_deployed():
+    endpoint = Endpoint("azure", AZURE.base_url, "2024-10-21", (("vectors", "text-embedding-3-small"),))
+    adapter = azure.adapter(endpoint, "/embeddings", "vectors")
+    parsed = adapter.parse(encode({"input": "hi"}), {}, frozenset())
+    assert adapter.target(parsed) == "/openai/deployments/vectors/embeddings?api-version=2024-10-21"
+    assert json.loads(adapter.render(parsed, 0)) == {"input": "hi", "model": "vectors"}
+    meter = adapter.meter(parsed)
+    meter.feed_body(fixture("embedding_plain.json"))
+    priced = find("azure", adapter.price_name(parsed), TODAY, purpose=adapter.purpose)
+    assert cost(priced, meter.usage()) == 8 * 20
