@@ -42,7 +42,7 @@ def children(pid: int) -> list[int]:
             try:
                 if int(_stat(int(entry.name))[1]) == pid:
                     found.append(int(entry.name))
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 continue  # it ended between the two looks
     return found + [each for child in found for each in children(child)]
 

@@ -32,7 +32,7 @@ import uvloop
 
 from benchmarks import load, machine
 from benchmarks.overshoot_report import Row, save, table
-from benchmarks.overshoot_systems import SYSTEMS, Setting, System
+from benchmarks.overshoot_systems import SYSTEMS, Ours, Setting, System
 from benchmarks.processes import ROOT, Process
 
 QUESTION = "How do I keep an agent from spending more than we planned this month?"
@@ -189,7 +189,7 @@ def main() -> None:
         if wanting := build.missing():
             print(f"left out: {name} (not installed: {wanting})", flush=True)
             continue
-        for takes_what_fits in (False, True) if name == "tokonomics" else (False,):
+        for takes_what_fits in (False, True) if issubclass(build, Ours) else (False,):
             print(f"{name} ...", flush=True)
             rows.append(measure(build, setting, takes_what_fits=takes_what_fits))
             print(table(rows[-1:]), flush=True)

@@ -59,10 +59,12 @@ class System:
 
 class Ours(System):
     title = "Tokonomics"
+    environment: dict[str, str] = {}
 
     def __init__(self, folder: Path, provider: Any, setting: Setting) -> None:
         self._setting = setting
         self._target = Tokonomics(folder, provider)
+        self._target._environment |= self.environment
         self._target.workers = setting.workers
         self.budget = setting.budget_tokens * OUTPUT
         self.ports, self.keys, self._ids = [], [], {}
@@ -104,6 +106,11 @@ class Ours(System):
 
     def stop(self) -> None:
         self._target.stop()
+
+
+class WholeHolds(Ours):
+    title = "Tokonomics, partial holds off"
+    environment = {"TOKONOMICS_PARTIAL_HOLDS": "no"}
 
 
 class Hardcap(System):
@@ -192,4 +199,9 @@ def _wait_for_a_fresh_hour() -> None:
         time.sleep(left + 1)
 
 
-SYSTEMS: dict[str, type[System]] = {"tokonomics": Ours, "hardcap": Hardcap, "posthoc": HardcapPosthoc}
+SYSTEMS: dict[str, type[System]] = {
+    "tokonomics": Ours,
+    "whole": WholeHolds,
+    "hardcap": Hardcap,
+    "posthoc": HardcapPosthoc,
+}
