@@ -192,7 +192,7 @@ def test_a_status_comes_with_a_complete_error(status: int, kind: str, code: str 
 
 
 def test_an_unknown_route_is_not_found() -> None:
-    for method, path in (("GET", "/v1/chat/completions"), ("POST", "/v1/images/generations"), ("GET", "/")):
+    for method, path in (("GET", "/v1/chat/completions"), ("POST", "/v1/images/variations"), ("GET", "/")):
         reply = answer(method, path, {}, b"{}", now=NOW)
         assert reply.status == 404
         assert json_of(reply)["error"]["code"] == "unknown_url"
