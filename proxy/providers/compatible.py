@@ -140,7 +140,7 @@ class CompatibleChat(CompatibleAdapter):
             input_tokens=content.tokens(self.tokenizer)
             - sum(image.most for image in content.images)
             + TEMPLATE_TOKENS
-            + fields.allowed_tokens(payload, allowed_fields, self._known),
+            + fields.allowed_tokens(payload, allowed_fields | self.wire.known, COMMON),
             output_limit=client_limit(payload),
             usual_limit=USUAL_LIMIT,
             choices=fields.whole_number(payload.get("n"), "n", 1, 128) or 1,

@@ -225,6 +225,13 @@ def test_reasoning_that_a_client_sends_back_is_counted(field):
     assert long.input_tokens - short.input_tokens >= len(thought)
 
 
+def test_what_a_template_may_be_given_is_counted_too():
+    told = {"documents": ["x" * 5_000]}
+    _, plain = asked("together/moonshotai/Kimi-K3")
+    _, given = asked("together/moonshotai/Kimi-K3", chat_template_kwargs=told)
+    assert given.input_tokens - plain.input_tokens >= 5_000
+
+
 def test_the_bound_of_a_word_covers_the_longest_template_on_record():
     _, parsed = asked("xai/grok-4")
     assert usage_of("xai_plain.json", "xai/grok-4").total_input_tokens == 686 <= parsed.input_tokens
