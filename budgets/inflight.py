@@ -24,6 +24,7 @@ from tenants.store import StoreUnavailable
 log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 1.0
+WATCH_SECONDS = 0.1
 NUDGE_SECONDS = 0.25
 DRAINED_SECONDS = 5.0  # how often is asked whether what is confirmed has been drained
 AT_ONCE = 128
@@ -97,7 +98,13 @@ class InFlight:
 
     def start(self) -> None:
         renew = self._ledger.lease_ms / 3000
-        for step, seconds in ((self._pulse, PULSE_SECONDS), (self._tell_drain, NUDGE_SECONDS), (self._renew, renew)):
+        clockwork = (
+            (self._pulse, PULSE_SECONDS),
+            (self._watch, WATCH_SECONDS),
+            (self._tell_drain, NUDGE_SECONDS),
+            (self._renew, renew),
+        )
+        for step, seconds in clockwork:
             self._tasks.append(asyncio.create_task(_every(seconds, step)))
 
     async def stop(self) -> None:
@@ -273,6 +280,19 @@ class InFlight:
         for start in range(0, len(waiting), AT_ONCE):
             await self._look_for_drained(waiting[start : start + AT_ONCE])
 
+    async def _watch(self) -> None:
+        """Find a server that has come back, or another in its place, as soon as it is there: what is in flight here has
+        to be shown to it within the grace (LEDGER_GRACE_SECONDS), and a pulse may be waiting for the old one yet."""
+        lane = self._ledger.lane
+        if lane.connected and lane.run_id == self._run_id:
+            return
+        try:
+            await lane.command("PING")
+        except (StoreUnavailable, ScriptError):
+            return
+        if lane.run_id != self._run_id:
+            await self._pulse()
+
     async def _renew(self) -> None:
         tenants = list(self._tenants.items())
         await self._look_after([(tenant_id, tenant, list(tenant.open)) for tenant_id, tenant in tenants if tenant.open])
@@ -299,17 +319,22 @@ class InFlight:
                 await self._with_recovery(tenant_id, tenant, [])
 
     async def _with_recovery(self, tenant_id: str, tenant: _Tenant, holds: list[str]) -> None:
+        """Never raises what may be wrong with one tenant: the others of this turn are looked after nevertheless."""
         try:
-            drained_upto, missing = await self._ledger.renew(tenant_id, holds, tenant.building)
-            self._forget_drained(tenant, drained_upto)
-            for hold in missing:
-                if hold in tenant.open:
-                    log.warning("the lease of %s ended while its request was in flight", hold)
-            await self._resend(tenant)
-        except LedgerCold:
-            await self.recover(tenant_id)
+            try:
+                await self._renewed(tenant_id, tenant, holds)
+            except LedgerCold:
+                await self.recover(tenant_id)
         except (LedgerError, StoreUnavailable, ScriptError, DatabaseError) as error:
             log.warning("the ledger of %s cannot be reached: %s", tenant_id, error)
+
+    async def _renewed(self, tenant_id: str, tenant: _Tenant, holds: list[str]) -> None:
+        drained_upto, missing = await self._ledger.renew(tenant_id, holds, tenant.building)
+        self._forget_drained(tenant, drained_upto)
+        for hold in missing:
+            if hold in tenant.open:
+                log.warning("the lease of %s ended while its request was in flight", hold)
+        await self._resend(tenant)
 
     def _forget_drained(self, tenant: _Tenant, drained_upto: str) -> None:
         if not drained_upto:

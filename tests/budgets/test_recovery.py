@@ -76,9 +76,9 @@ class Scene:
         return await asyncio.to_thread(function, *args, **kwargs)
 
 
-def found() -> tuple[Tenant, ApiKey]:
-    tenant = Tenant.objects.create(slug="fernhill", name="Fernhill Labs")
-    key = ApiKey.objects.create(tenant=tenant, name="bot", prefix="tk_live_x", last_four="abcd", digest="d" * 64)
+def found(slug: str = "fernhill") -> tuple[Tenant, ApiKey]:
+    tenant = Tenant.objects.create(slug=slug, name="Fernhill Labs")
+    key = ApiKey.objects.create(tenant=tenant, name="bot", prefix="tk_live_x", last_four="abcd", digest=slug.ljust(64))
     Cap.objects.create(tenant=tenant, window="month", amount=10 * USD)
     return tenant, key
 

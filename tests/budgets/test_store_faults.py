@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from budgets import journal, recovery, scripts
+from budgets import inflight, journal, keyspace, recovery, scripts
 from budgets.ledger import LedgerUnavailable, hold_id
 from budgets.models import DailySpend, UsageRecord
 from budgets.reach import open_lane
 from tenants import policy
 from tenants import store as blocking
-from tests.budgets.test_recovery import USD, Scene, found, scene, settled  # noqa: F401
+from tests.budgets.test_recovery import USD, Scene, found, scene, scene_on, settled  # noqa: F401
 from tests.support.road import Road
 from tests.support.valkey import ValkeyServer
 
@@ -239,6 +239,47 @@ async def test_a_worker_that_starts_before_its_store_refuses_and_then_serves(
     await asyncio.sleep(2.1)  # a store that came back waits for what workers have to show
     assert (await early.reserve(USD)).held == USD
     await lane.aclose()
+
+
+@pytest.mark.fault("Redis: restarted", promises=("P1",))
+async def test_what_is_in_flight_is_shown_to_a_store_as_soon_as_it_is_back(
+    own_valkey: ValkeyServer, transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not at the next pulse: that may be waiting for the old server yet, while others are let in."""
+    monkeypatch.setattr(inflight, "PULSE_SECONDS", 60)
+    async with scene_on(own_valkey) as scene:  # noqa: F811
+        scene.inflight.start()
+        granted = await scene.reserve(USD)
+        await asyncio.to_thread(own_valkey.kill)
+        await asyncio.sleep(0.3)
+        await asyncio.to_thread(own_valkey.start)
+        async with asyncio.timeout(2):
+            while scene.inflight.building(scene.tenant.pk) == granted.building:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert await scene.state() == (0, USD)
+        await scene.inflight.stop()
+
+
+@pytest.mark.fault("database: restored from a backup", promises=("P3", "P8"))
+async def test_a_company_that_cannot_be_rebuilt_keeps_no_other_from_its_leases(
+    scene: Scene,  # noqa: F811
+    store: ValkeyServer,
+) -> None:
+    """Its database lacks what was drained, so that it is refused for good; the others are renewed all the same."""
+    other = Scene(scene.lane, *await asyncio.to_thread(found, "moorfield"))
+    await scene(recovery.open_ledger, other.tenant.pk)
+    other.inflight = scene.inflight
+    stuck, well = await scene.reserve(USD), await other.reserve(USD)
+    await scene.lane.command(
+        "HSET", keyspace.policy(scene.tenant.pk), "run_id", "f" * 40, "drained_upto", "99999999999999-0"
+    )
+    before = await scene.lane.command("ZSCORE", keyspace.holds(other.tenant.pk), well.id)
+    await asyncio.sleep(0.01)
+    await scene.inflight._renew()
+    assert float(await scene.lane.command("ZSCORE", keyspace.holds(other.tenant.pk), well.id)) > float(before)
+    with pytest.raises(recovery.DatabaseBehind):
+        await scene.inflight.recover(scene.tenant.pk)
+    assert stuck.id in scene.inflight._tenants[scene.tenant.pk].open
 
 
 def test_a_ledger_is_not_opened_without_a_store(own_valkey: ValkeyServer, transactional_db: None) -> None:
