@@ -368,8 +368,8 @@ _WORKER = (
     Guard(
         "inflight: an end without an answer is sent again",
         "budgets/inflight.py",
-        "            await self._resend(tenant)\n        except LedgerCold:",
-        "        except LedgerCold:",
+        "        await self._resend(tenant)\n\n    def _forget_drained",
+        "\n    def _forget_drained",
         (LEDGER + "a_settle_that_got_no_answer_is_sent_again",),
     ),
     Guard(
