@@ -44,7 +44,7 @@ def test_the_pages_of_prices_are_sound(
 ) -> None:
     of_model = fernhill.tenant.prices.get(provider="anthropic")
     pages = {
-        "prices": "prices/",
+        "prices": "prices/?q=-4",
         "prices-nothing": "prices/?q=gpt-99",
         "price-new": "prices/new/?provider=openai&model=gpt-4o-mini",
         "price-change": f"prices/{of_model.pk}/",

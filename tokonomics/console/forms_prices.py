@@ -41,6 +41,9 @@ class PercentField(forms.CharField):
         hundredths = int(found[2]) * 100 + int((found[3] or "").ljust(2, "0"))
         return -hundredths if found[1] else hundredths
 
+    def validate(self, value: Any) -> None:
+        """Whether it is needed, the way that was chosen says; the service refuses nothing at all."""
+
     def run_validators(self, value: Any) -> None:
         """The length was of the text; what is left is a number."""
 
@@ -58,7 +61,7 @@ class PriceForm(ConsoleForm):
     way = forms.ChoiceField(
         label="What it costs", choices=WAYS, widget=Radios, error_messages={"required": "Choose what it costs."}
     )
-    discount = PercentField(label="Percent off", required=False)
+    discount = PercentField(label="Percent off")
     context_window = TokensField(label="Context window", what="the context window", required=False)
     max_output_tokens = TokensField(label="Longest reply", what="the longest reply", required=False)
     note = forms.CharField(label="Where it is from", max_length=120, required=False)
