@@ -186,6 +186,11 @@ def test_a_server_of_ones_own_costs_what_the_tenant_says_and_nothing_is_free_by_
         ("house", "house/llama-3.3-70b", 36 * 200 + 4 * 500)
     ] * 2
     assert all("authorization" not in request.headers for request in stack.provider.requests)
+    company.do("set_provider", provider="house", secret="sk-house", base_url=base.replace("house", "moved"))
+    stack.provider.script([plain("custom")])
+    client.chat.completions.create(model="house/llama-3.3-70b", messages=MESSAGES, max_tokens=600)
+    last = stack.provider.requests[-1]  # the next request goes where it is now, on every worker
+    assert (last.path, last.headers["authorization"]) == ("/moved/v1/chat/completions", "Bearer sk-house")
     company.do("remove_provider", provider="house")
     with pytest.raises(openai.BadRequestError):
         client.chat.completions.create(model="house/llama-3.3-70b", messages=MESSAGES)
