@@ -273,14 +273,18 @@ class Admission:
         self.policies.forget(secret)
         raise PolicyChanged
 
-    async def admit(self, secret: str, caller: KeyPolicy, request: Request, ask: Ask) -> Reservation:
+    async def admit(
+        self, secret: str, caller: KeyPolicy, request: Request, ask: Ask, *, waited: bool = False
+    ) -> Reservation:
         """The hold for a request; where it would fit but for what others hold, after waiting in line for a while.
 
-        Raises CapExceeded, PolicyChanged, LedgerUnavailable.
+        `waited`: it has done that already. Raises CapExceeded, PolicyChanged, LedgerUnavailable.
         """
         if self._inflight.full:
             raise ledger.LedgerUnavailable("too much waits to be written to the database")
         self._inflight.admitting(caller.tenant_id)
+        if waited:
+            return await self._hold(secret, caller, request, ask)
         if self.room.busy(caller.tenant_id):
             counters = caller.counters(self._ledger.windows(), request.end_user)
             if wall := self.room.wall_before(caller.tenant_id, (counter.key for counter in counters)):

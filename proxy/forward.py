@@ -118,13 +118,17 @@ async def _reserve(
         price_since=model.since.isoformat() if model.since else "",
         own_price=model.own,
     )
-    try:
-        return plan, await engine.admission.admit(call.secret, caller, request, plan.ask)
-    except CapExceeded as error:
-        if (smaller := plan.smaller) is not None:
-            return await _reserve(call, caller, parsed, end_user, model, smaller, engine)
-        fit = fit_of(error, caller, parsed, model, plan)
-        raise refusals.cap_exceeded(error, fit, parsed.model) from error
+    refused: CapExceeded | None = None
+    while True:
+        waited = refused is not None
+        try:
+            return plan, await engine.admission.admit(call.secret, caller, request, plan.ask, waited=waited)
+        except CapExceeded as error:
+            refused = error
+        if plan.smaller is None:
+            fit = fit_of(refused, caller, parsed, model, plan)
+            raise refusals.cap_exceeded(refused, fit, parsed.model) from refused
+        plan = plan.smaller
 
 
 @lru_cache(maxsize=1024)

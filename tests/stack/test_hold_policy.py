@@ -97,6 +97,20 @@ def test_a_stream_that_is_refused_midway_ends_as_at_its_limit(stack: ProductStac
     assert stack.provider.requests[0].client_closed_early
 
 
+def test_where_no_first_step_fits_a_stream_gets_a_limit_that_does(
+    stack: ProductStack, office: Office, wire: Wire
+) -> None:
+    """Who named no limit ends at it by the provider's own doing, at its real cost."""
+    stack.provider.script(None)
+    company = office.company(cap="0.005")  # the input and 475 tokens; a step is 512
+    wire.send(OPENAI.request(company.key, output=None, stream=True))
+    reply = wire.reply()
+    assert reply.status == 200 and b"budget" not in reply.body
+    assert stack.provider.requests[0].json()["max_completion_tokens"] == 256
+    (row,) = company.rows(1)
+    assert (row.status, row.flags, row.cost) == ("settled", [], bill_of(stack.provider.requests))
+
+
 @pytest.mark.fault("stream: outruns its hold", promises=("P1", "P3"))
 def test_the_same_in_the_other_dialect(stack: ProductStack, office: Office) -> None:
     """In the sandbox, whose terms are known for every dialect."""
