@@ -3,7 +3,7 @@
 The shapes only. `source` reads them out of the price data, `cost` and `bound` compute with them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
 from enum import StrEnum
@@ -140,16 +140,6 @@ class PriceLadder:
                 break
             rates = step.rates
         return rates
-
-    def reachable(self, total_input_tokens: int) -> Iterator[tuple[Rates, int]]:
-        """Each price list that so many input tokens or fewer can land on, with the most that can land there."""
-        rates = self.base
-        for step in self.steps:
-            if total_input_tokens <= step.above_input_tokens:
-                break
-            yield rates, step.above_input_tokens
-            rates = step.rates
-        yield rates, total_input_tokens
 
     def scaled(self, parts: int, whole: int) -> "PriceLadder":
         steps = tuple(Step(step.above_input_tokens, step.rates.scaled(parts, whole)) for step in self.steps)
