@@ -105,7 +105,7 @@ def _moments(record: UsageRecord) -> Iterator[Moment]:
     provider = _provider(record.provider)
     if record.bound:
         yield Moment("Reckoned", _bound_text(record))
-    yield Moment("Held", _held_text(record.held), record.reserved_at)
+    yield Moment("Held", _held_text(record.held, _why_held(record)), record.reserved_at)
     if record.status == UsageStatus.NOT_SENT:
         yield Moment("Not sent", f"No connection to {provider} could be opened.")
     else:
@@ -134,8 +134,14 @@ def _bound_text(record: UsageRecord) -> str:
     return f"At most {show.count(tokens_in)} tokens of input and {show.count(tokens_out)} of output{each}{whose}."
 
 
-def _held_text(amount: int) -> str:
-    return f"{show.exact(amount)}, the most it could cost, on the company's month and the key's month and day at once."
+def _held_text(amount: int, why: str = "the most it could cost") -> str:
+    return f"{show.exact(amount)}, {why}, on the company's month and the key's month and day at once."
+
+
+def _why_held(record: UsageRecord) -> str:
+    if record.status == UsageStatus.CUT_SHORT:
+        return "all that could be held for it"
+    return "what such requests usually cost" if "estimate_breach" in record.flags else "the most it could cost"
 
 
 def _ended(record: UsageRecord) -> str:
