@@ -11,7 +11,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 
-from budgets.models import Cap, Crossing, DailySpend, EndUserCap, JournalCursor, UsageRecord
+from budgets.models import Cap, Crossing, DailySpend, EndUserCap, JournalCursor, TenantPrice, UsageRecord
 from budgets.money import format_usd
 from tenants.admin import ReadOnly
 
@@ -33,6 +33,12 @@ class LookAt(ReadOnly, admin.ModelAdmin):
     list_select_related = ["tenant"]
     amount_usd, cost_usd, held_usd = _usd("amount"), _usd("cost"), _usd("held")
     limit_usd, spent_usd = _usd("limit"), _usd("spent")
+
+
+@admin.register(TenantPrice)
+class TenantPriceAdmin(LookAt):
+    list_display = ["tenant", "provider", "model", "discount", "free", "note", "updated_at"]
+    search_fields = ["=tenant__slug", "model"]
 
 
 @admin.register(Cap)

@@ -17,7 +17,7 @@ from budgets.pricing.source import long_write_of, short_write_of
 ANY = "*"
 SOURCE = "own price"
 WHOLE = 10_000  # hundredths of a percent
-_MOST_ANSWERS = 2_048
+_MOST_ANSWERS = 64  # a key asks for few models; a book is one key's, and there may be 100,000 of them
 _LONGEST_NAME = 200
 
 
@@ -46,18 +46,19 @@ class PriceBook:
 
     def __init__(self, prices: Iterable[OwnPrice]) -> None:
         self._own = {(each.provider, _plain(each.provider, each.model)): each for each in prices}
-        self._answers: dict[tuple[str, str, date, Purpose], Model | None] = {}
+        self._answers: dict[tuple[str, str, date, Purpose], Model] = {}
 
     def find(self, provider: str, model: str, on: date, *, purpose: Purpose = Purpose.TEXT) -> Model | None:
         """As `catalogue.find`, at the tenant's own prices."""
         asked = (provider, model, on, purpose)
-        try:
-            return self._answers[asked]
-        except KeyError:
+        if (known := self._answers.get(asked)) is not None:
+            return known
+        found = self._find(provider, model, on, purpose)
+        if found is not None:  # names that mean nothing are not worth remembering
             if len(self._answers) >= _MOST_ANSWERS:
                 self._answers.clear()
-            answer = self._answers[asked] = self._find(provider, model, on, purpose)
-            return answer
+            self._answers[asked] = found
+        return found
 
     def all_models(self, provider: str, on: date) -> list[Model]:
         """As `catalogue.all_models`, with the tenant's own ones."""

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from budgets import services as budgets
-from budgets.models import Cap, Crossing, DailySpend, JournalCursor, UsageRecord
+from budgets.models import Cap, Crossing, DailySpend, JournalCursor, TenantPrice, UsageRecord
 from budgets.money import NANO
 from budgets.windows import WindowKind
 from tenants import policy, services
@@ -49,6 +49,7 @@ def populated(fernhill: Tenant, owner: User, by_owner: Actor) -> list[str]:
         cap=cap, tenant=fernhill, window_start=now.date(), threshold_percent=50, limit=49 * NANO, spent=25 * NANO
     )
     JournalCursor.objects.get_or_create(tenant=fernhill)
+    TenantPrice.objects.create(tenant=fernhill, provider="openai", model="*", discount=1_000)
     Authenticator.objects.create(user=owner, type="totp", data={"secret": "TOTPSECRETTOTPSECRET"})
     User.objects.filter(pk=owner.pk).update(password="pbkdf2-hash-of-the-owner")
     return [

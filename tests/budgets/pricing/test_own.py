@@ -184,9 +184,13 @@ def test_a_book_remembers_answers_and_forgets_them_before_they_are_too_many() ->
     book = PriceBook([own("openai", ANY, discount=1_000)])
     first = book.find("openai", "gpt-4o", TODAY)
     assert book.find("openai", "gpt-4o", TODAY) is first
-    for number in range(5_000):
-        book.find("openai", f"made-up-{number}", TODAY)
-    assert len(book._answers) <= 2_048 and book.find("openai", "gpt-4o", TODAY) == first
+    for number in range(300):
+        assert book.find("openai", f"made-up-{number}", TODAY) is None
+    assert len(book._answers) == 1
+    for number in range(300):
+        alias = f"claude-sonnet-4-5-2025{number // 28 + 1:02}{number % 28 + 1:02}"
+        assert book.find("anthropic", alias, TODAY) == listed("anthropic", "claude-sonnet-4-5")
+    assert len(book._answers) <= 64 and book.find("openai", "gpt-4o", TODAY) == first
 
 
 def test_the_models_that_can_be_used_are_the_lists_and_ones_own() -> None:
