@@ -104,7 +104,7 @@ def test_no_bill_is_shown_rather_than_one_that_does_not_add_up(fernhill: Fernhil
      ["$0.03616 more than was held.", "It cost more than the most that was reckoned."]),
     ({"status": "cut_short", "cost": 9_000_000, "held": 10_000_000, "flags": ["budget_cap_exceeded"], "usage": {}},
      "It was ended after 6.1 s, at the most that it can have cost by then: $0.009.",
-     ["all that could be held for it", "did not fit under a cap any more", "Ended by us", "$0.009 is charged, the hold"]),
+     ["all that could be held for it", "did not fit under a cap any more", "Ended by us", "$0.009 is charged"]),
     ({"cost": 20_000_000, "held": 10_000_000, "flags": ["estimate_breach"]},
      "It cost $0.02", ["what such requests usually cost", "has chosen to hold what requests usually cost"]),
     ({"flags": ["corrected"]}, "It cost $0.012695", ["Its worker was thought lost and the hold charged"]),
