@@ -66,7 +66,8 @@ def _named(row: dict[str, Any]) -> dict[str, Any]:
 
 HEADER = (
     b"id,reserved_at,settled_at,mode,api_key,api_key_name,provider,model,endpoint,end_user,status,flags,"
-    b"cost_usd,held_usd,input_tokens,output_tokens,stream,http_status,duration_ms\r\n"
+    b"cost_usd,held_usd,input_tokens,output_tokens,stream,http_status,duration_ms,"
+    b"first_byte_ms,request_id,service_tier,price_source,own_price\r\n"
 )
 
 
@@ -94,6 +95,7 @@ def _cells(row: UsageRecord) -> tuple[Any, ...]:
         *(_harmless(row.api_key.name), row.provider, _harmless(row.model), row.endpoint, row.end_user),
         *(row.status, " ".join(row.flags), format_usd(row.cost), format_usd(row.held)),
         *(row.input_tokens, row.output_tokens, row.stream, row.http_status, row.duration_ms),
+        *(row.first_byte_ms, row.request_id, _harmless(row.service_tier), row.price_source, row.own_price),
     )
 
 
