@@ -157,6 +157,9 @@ async def _send(
 def _told(call: Call, parsed: ParsedRequest, quote: Quote, output_limit: int) -> dict[str, object]:
     """What the record keeps beside how it ended; budgets.journal reads these names."""
     bound = {"input": quote.input_tokens, "output": output_limit, "choices": parsed.choices}
+    if (most := parsed.at_most) is not None:
+        bound["output"] = most.total_output_tokens
+        bound |= {name: count for name, count in most.counts().items() if name in ("characters", "milliseconds")}
     return {"rid": call.request_id, "bound": bound}
 
 

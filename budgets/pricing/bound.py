@@ -200,7 +200,15 @@ def quote_of_usage(model: Model, usage: Usage) -> Quote:
     """
     amount = max(1, cost(model, usage))
     line = _Line(fixed=amount * TOKENS_PER_RATE, per_output_token=0)
-    return Quote(least=amount, most=amount, least_output=0, most_output=0, input_cost=amount, lines=(line,))
+    return Quote(
+        least=amount,
+        most=amount,
+        least_output=0,
+        most_output=0,
+        input_cost=amount,
+        lines=(line,),
+        input_tokens=usage.total_input_tokens,
+    )
 
 
 def text_bound(strings: Iterable[str], tokenizer: str) -> int:

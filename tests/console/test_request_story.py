@@ -144,6 +144,21 @@ def test_how_it_was_reckoned_and_at_whose_price_is_told(client: Client, fernhill
     assert times == sorted(times) and len(times) == 4
 
 
+@pytest.mark.parametrize(
+    ("bound", "words"),
+    [
+        ({"input": 0, "output": 0, "choices": 1, "characters": 4_096}, "4,096 characters, at genai-prices"),
+        ({"input": 0, "output": 0, "choices": 1, "milliseconds": 8_000}, "At most 8.0 s of sound, at genai-prices"),
+        ({"input": 154, "output": 1_756, "choices": 1}, "At most 154 tokens of input and 1,756 of output, at genai"),
+    ],
+)
+def test_what_knows_no_tokens_is_reckoned_in_its_own_unit(
+    client: Client, fernhill: Fernhill, bound: dict[str, int], words: str
+) -> None:
+    row = fernhill.record("support-bot", bound=bound, price_source="genai-prices")
+    assert words in page(client, fernhill, f"usage/{row.pk}/")
+
+
 def test_a_refused_request_is_cut_at_the_wall_with_what_would_have_fitted(client: Client, fernhill: Fernhill) -> None:
     message = (
         "Monthly spending limit reached. Contact your administrator. This request could cost up to $14.20 and $9.10 is "

@@ -127,10 +127,14 @@ def _moments(record: UsageRecord) -> Iterator[Moment]:
 
 def _bound_text(record: UsageRecord) -> str:
     """How the hold was reckoned, from what is kept of it."""
+    whose = f", at {record.price_source}" if record.price_source else ""
+    if characters := record.bound.get("characters"):
+        return f"{show.count(characters)} characters{whose}."
+    if milliseconds := record.bound.get("milliseconds"):
+        return f"At most {show.took(milliseconds)} of sound{whose}."
     tokens_in, tokens_out = record.bound.get("input", 0), record.bound.get("output", 0)
     choices = record.bound.get("choices", 1)
     each = f" in each of {choices} choices" if choices > 1 else ""
-    whose = f", at {record.price_source}" if record.price_source else ""
     return f"At most {show.count(tokens_in)} tokens of input and {show.count(tokens_out)} of output{each}{whose}."
 
 
