@@ -27,6 +27,7 @@ MOST_FEE = 100 * NANO  # a call
 MOST_DISCOUNT, MOST_SURCHARGE = 9_999, 10_000  # hundredths of a percent
 MOST_TOKENS = 100_000_000
 _LONGEST_MODEL, _LONGEST_NOTE = 128, 120
+_UNITS = frozenset({"input", "character", "millisecond"})  # what models bill what they are given by
 _HUNDRED_PERCENT = "A discount leaves something to pay. What costs nothing is said to be free."
 
 
@@ -179,7 +180,7 @@ def _rates(given: Mapping[str, int]) -> dict[str, int]:
             raise InvalidValue("rates", f"There is no kind `{kind[:40]}`. Known: {', '.join(RATE_KINDS)}.")
         if not 0 <= rate <= most:
             raise InvalidValue("rates", f"Enter a rate from $0 to ${format_usd(most)} for {kind}.")
-    if "input" not in given:
+    if not given.keys() & _UNITS:
         raise InvalidValue("rates", "Give at least the rate for `input`; one for `output` too, if the model answers.")
     if not any(given.values()):
         raise InvalidValue("rates", "All rates are 0. A model that costs nothing is said to be free.")

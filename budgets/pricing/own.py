@@ -114,12 +114,13 @@ def percent(discount: int) -> str:
 
 def filled(provider: str, given: Mapping[str, int]) -> Rates:
     """A price list of what was given, and of the fallbacks that `source` documents for what was not."""
-    short = given.get("cache_write_5m")
+    plain, short = given.get("input", 0), given.get("cache_write_5m")
     rates = {
-        "output": given["input"],
-        "cache_read": given["input"],
-        "cache_write_5m": short_write_of(provider, given["input"]) if short is None else short,
-        "cache_write_1h": long_write_of(provider, given["input"], short),
+        "input": plain,
+        "output": plain,
+        "cache_read": plain,
+        "cache_write_5m": short_write_of(provider, plain) if short is None else short,
+        "cache_write_1h": long_write_of(provider, plain, short),
         **({"audio_cache_read": given["audio_input"]} if "audio_input" in given else {}),
     }
     return Rates(**{**rates, **{kind: rate for kind, rate in given.items() if kind in RATE_KINDS}})
@@ -169,4 +170,6 @@ def _serves(own: OwnPrice, purpose: Purpose, listed: Model | None) -> bool:
     """A model that only the tenant knows takes and gives text; without a rate for output it makes embeddings."""
     if purpose is Purpose.EMBEDDING:
         return True
-    return (own.free or "output" in (own.rates or {})) and (listed is not None or purpose is Purpose.TEXT)
+    if purpose is Purpose.TEXT:
+        return own.free or "output" in (own.rates or {})
+    return listed is not None

@@ -163,6 +163,13 @@ def test_rates_without_output_are_an_embeddings() -> None:
     assert find("openai", "gpt-4o", own("openai", "gpt-4o", rates={"input": 20})) is None
 
 
+def test_a_model_that_knows_no_tokens_has_a_price_by_its_own_unit() -> None:
+    model = find("openai", "tts-1", own("openai", "tts-1", rates={"character": 10**10}), purpose=Purpose.SPEECH)
+    assert model is not None
+    assert cost(model, Usage(characters=1_000)) == 10_000_000
+    assert find("openai", "tts-2", own("openai", "tts-2", rates={"character": 1}), purpose=Purpose.SPEECH) is None
+
+
 def test_a_discount_prices_nothing_that_the_list_does_not() -> None:
     assert find("openai", "gpt-99", own("openai", ANY, discount=1_000)) is None
     assert find("openai", "x" * 201, own("openai", ANY, discount=1_000)) is None
