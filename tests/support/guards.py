@@ -545,4 +545,61 @@ _PROVIDER = (
     ),
 )
 
-GUARDS = (*_RESERVE, *_ENDINGS, *_EXTEND, *_REBUILD, *_CHANGES, *_DRAIN, *_WORKER, *_OTHERS, *_PROVIDER)
+_STORE = (
+    Guard(
+        "store: a promoted replica waits for what it may lack",
+        "tenants/store.py",
+        "return 0.0 if promoted else float(up)",
+        "return float(up)",
+        (
+            "tests/scale/test_failover.py::test_a_replica_that_lacks_the_last_second_is_told_by_every_worker_before_it_admits",
+        ),
+    ),
+    Guard(
+        "store: what is in flight is shown to a new server at once",
+        "budgets/inflight.py",
+        "        if lane.run_id != self._run_id:\n            await self._pulse()\n",
+        "",
+        ("tests/budgets/test_store_faults.py::test_what_is_in_flight_is_shown_to_a_store_as_soon_as_it_is_back",),
+    ),
+    Guard(
+        "cluster: a call that is told to ask elsewhere says so there",
+        "budgets/cluster.py",
+        'lane.command("ASKING")',
+        "pass",
+        ("tests/scale/test_moving_slots.py::test_a_call_that_is_told_to_ask_elsewhere_asks_there_once",),
+    ),
+    Guard(
+        "waitaof: what is not on disk was not granted",
+        "budgets/durable.py",
+        "            elif why:\n",
+        "            elif False:\n",
+        ("tests/scale/test_waitaof.py::test_what_is_not_on_disk_in_time_is_refused_and_given_back",),
+    ),
+    Guard(
+        "database: a question that gets no answer is given up",
+        "tenants/database.py",
+        "asyncio.timeout(settings.DATABASE_TIMEOUT)",
+        "asyncio.timeout(None)",
+        ("tests/tenants/test_database.py::test_a_question_that_gets_no_answer_in_time_is_given_up",),
+    ),
+    Guard(
+        "database: what waits for it is bounded",
+        "budgets/inflight.py",
+        "return self._undrained >= self._most_undrained",
+        "return False",
+        (
+            STACK
+            + "database_away.py::test_while_the_database_is_down_the_journal_keeps_up_to_a_bound_and_nothing_is_lost",
+        ),
+    ),
+    Guard(
+        "sweep: one company's bad entry is its own",
+        "budgets/recovery.py",
+        "            first = first or error\n",
+        "            raise\n",
+        ("tests/budgets/test_drain_killed.py::test_an_entry_that_cannot_be_written_stops_its_own_company_alone",),
+    ),
+)
+
+GUARDS = (*_RESERVE, *_ENDINGS, *_EXTEND, *_REBUILD, *_CHANGES, *_DRAIN, *_WORKER, *_OTHERS, *_PROVIDER, *_STORE)
