@@ -291,7 +291,7 @@ def _look(tenant_id: str, ledger: dict[Place, int], cursor: str) -> _Look:
 
 
 def mend(found: Audit) -> int:
-    """Move each counter by the difference found; how many were moved. One that has gone cold meanwhile is built anew."""
+    """Move each counter by the difference found; how many were moved. One gone cold meanwhile is built anew."""
     moved = 0
     for scope in found.scopes:
         for name, difference in (
