@@ -228,6 +228,20 @@ def test_a_cap_that_is_lowered_binds_the_stream_that_runs(stack: ProductStack, o
     assert row.status == "cut_short" and row.cost <= 6_000_000
 
 
+def test_a_key_that_is_revoked_ends_its_stream_where_its_hold_ends(
+    stack: ProductStack, office: Office, wire: Wire
+) -> None:
+    stopping_after(stack.provider, 1, OPENAI.record("output=250", stream=True))
+    company = office.company(cap="0.03")
+    wire.send(OPENAI.request(company.key, stream=True, output=LIMIT))
+    assert wire.piece()
+    company.do("revoke_key", key_id=company.key_id)
+    stack.provider.gate.set()
+    assert b'"code":"api_key_revoked"' in wire.reply().body
+    (row,) = company.rows(1)
+    assert (row.status, row.flags) == ("cut_short", ["api_key_revoked"]) and row.held <= FIRST * 2
+
+
 @pytest.mark.fault("Redis: frozen or slow", promises=("P1", "P3"))
 def test_while_the_ledger_is_away_a_stream_goes_on_within_its_hold_and_no_further(rough: Rough) -> None:
     stopping_after(rough.provider, 1, OPENAI.record("output=250", stream=True))
@@ -326,6 +340,24 @@ def test_who_waited_in_vain_hears_what_would_fit_now(stack: ProductStack, office
         fits = error["fits_output_tokens"]
         assert 0 < fits < LIMIT
         other.send(OPENAI.request(company.key, output=fits))
+        stack.provider.wait_for(2)
+        stack.provider.gate.set()
+        assert (wire.reply().status, other.reply().status) == (200, 200)
+    company.rows(2)
+
+
+def test_a_cap_that_is_raised_lets_those_pass_who_wait_for_it(stack: ProductStack, office: Office, wire: Wire) -> None:
+    recording = OPENAI.record("output=20")
+    stack.provider.gate.clear()
+    stack.provider.script(lambda _request: recording.behaviour(gated=True))
+    company = office.company(cap="0.06")
+    wire.send(OPENAI.request(company.key, output=LIMIT))
+    stack.provider.wait_for(1)
+    with Wire(stack.base_url) as other:
+        other.send(OPENAI.request(company.key, output=LIMIT))
+        time.sleep(0.3)
+        assert stack.provider.count == 1
+        company.do("set_cap", cap="0.20")
         stack.provider.wait_for(2)
         stack.provider.gate.set()
         assert (wire.reply().status, other.reply().status) == (200, 200)
