@@ -76,9 +76,7 @@ def test_it_is_changed_and_taken_away(owner: Client, page: str) -> None:
     owner.post(f"{page}{price.pk}/", {"way": "free", "discount": "20"})
     price.refresh_from_db()
     assert (price.free, price.discount) == (True, 0)
-    assert "Remove your price of gpt-4o at OpenAI (free, on purpose)?" in text(
-        owner.get(f"{page}{price.pk}/remove/")
-    )
+    assert "Remove your price of gpt-4o at OpenAI (free, on purpose)?" in text(owner.get(f"{page}{price.pk}/remove/"))
 
 
 def test_a_price_that_is_taken_away_is_gone_once(owner: Client, page: str) -> None:
