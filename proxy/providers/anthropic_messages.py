@@ -122,7 +122,9 @@ class AnthropicCountTokens(AnthropicMessages):
 def _check_prices_known(payload: dict[str, Any]) -> None:
     """Fields whose values can change the price of everything else."""
     if payload.get("inference_geo") not in (None, *_REGIONS):
-        fields.unbounded("inference_geo", f"`inference_geo` must be {' or '.join(_REGIONS)}: no other has a price here.")
+        fields.unbounded(
+            "inference_geo", f"`inference_geo` must be {' or '.join(_REGIONS)}: no other has a price here."
+        )
     if payload.get("speed") not in (None, "standard", "fast"):
         fields.unbounded("speed", "`speed` must be standard or fast.")
     management = fields.optional_object(payload.get("context_management"), "context_management")

@@ -1,4 +1,4 @@
-"""Error bodies as Google clients read them: google.rpc.Status with an ErrorInfo, and a RetryInfo where waiting helps."""
+"""Error bodies as Google clients read them: google.rpc.Status with an ErrorInfo, a RetryInfo where waiting helps."""
 
 import math
 from datetime import UTC, datetime

@@ -148,7 +148,7 @@ def said(field: str, value: Any) -> str:
     if field == "hard":
         return "on" if value else "off"
     if field == "hold_policy":
-        return HOLD_POLICIES.get(value, value)
+        return str(HOLD_POLICIES.get(value, value))
     if field.endswith("_usd"):
         return show.cap(usd(value))
     if isinstance(value, bool):
