@@ -6,7 +6,7 @@ What is left is rounded down, what is spent or held is rounded up: the figures o
 there. Something that is not zero never reads "$0.00". Minus is U+2212. Dates carry month names.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from budgets.money import NANO, format_usd
 
@@ -143,7 +143,7 @@ def weekday(when: datetime) -> str:
     return f"{when:%A} {day(when)}"
 
 
-def short_day(when: datetime) -> str:
+def short_day(when: date) -> str:
     """`27 Nov`."""
     return f"{when.day} {when:%b}"
 
