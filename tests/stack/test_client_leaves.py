@@ -11,7 +11,8 @@ from tests.support.bills import PRICES
 from tests.support.dialects import ANTHROPIC, BOTH, OPENAI, Dialect, Recording
 from tests.support.office import Company
 from tests.support.processes import wait_until
-from tests.support.provider import GATE, Behaviour, Chunk
+from tests.support.provider import GATE, Behaviour, Chunk, Pause
+from tests.support.provider.behaviour import Step
 from tests.support.stack import ProductStack
 from tests.support.wire import Wire
 
@@ -170,6 +171,18 @@ def test_a_slow_client_holds_the_provider_back_instead_of_filling_memory(stack: 
 # --- Past the bound --------------------------------------------------------------------------------------------------
 
 
+def going_on_after(point: int, recording: Recording) -> Behaviour:
+    """So many events, then something now and then, without end."""
+
+    def steps() -> Iterator[Step]:
+        yield from recording.events[:point]
+        while True:
+            yield Pause(0.2)
+            yield b": beat\n\n"
+
+    return replace(recording.behaviour(by_chunk=False), body=steps())
+
+
 @pytest.mark.fault("client: leaves", promises=("P3",))
 @pytest.mark.parametrize(
     ("point", "dialect"),
@@ -177,11 +190,10 @@ def test_a_slow_client_holds_the_provider_back_instead_of_filling_memory(stack: 
     ids=["before the first chunk", "after one", "after five"],
 )
 def test_a_provider_that_does_not_end_is_left_and_the_hold_charged(rough: Rough, dialect: Dialect, point: int) -> None:
-    """Listened to for DRAIN seconds, no longer."""
+    """Listened to for DRAIN seconds, no longer, although it is never silent for long."""
     company = rough.office.company()
     recording = dialect.record("output=30", stream=True)
-    rough.provider.gate.clear()
-    rough.provider.script(lambda _request: stopping_at(point, recording))
+    rough.provider.script(lambda _request: going_on_after(point, recording))
     wire = Wire(rough.base_url)
     wire.send(dialect.request(company.key, stream=True))
     leave_at(point, "close", wire, recording)
