@@ -185,10 +185,13 @@ class InFlight:
             tenant.undrained[ending.reservation.id] = ending
             self._undrained += 1
 
-    @property
-    def full(self) -> bool:
-        """Whether so much waits for the drain that nothing more may be admitted (the database is down)."""
-        return self._undrained >= self._most_undrained
+    def full(self, tenant_id: str) -> bool:
+        """Whether so much waits for the drain that nothing more of this tenant may be admitted: the database is down,
+        or this tenant's journal is stuck, which may take no more than half of the room."""
+        if self._undrained >= self._most_undrained:
+            return True
+        tenant = self._tenants.get(tenant_id)
+        return tenant is not None and len(tenant.undrained) * 2 >= self._most_undrained
 
     def standing(self) -> Standing:
         """One look at every tenant: for a clock, not for every request."""

@@ -280,7 +280,7 @@ class Admission:
 
         `waited`: it has done that already. Raises CapExceeded, PolicyChanged, LedgerUnavailable.
         """
-        if self._inflight.full:
+        if self._inflight.full(caller.tenant_id):
             raise ledger.LedgerUnavailable("too much waits to be written to the database")
         self._inflight.admitting(caller.tenant_id)
         if waited:

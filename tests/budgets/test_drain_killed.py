@@ -17,8 +17,9 @@ from django.conf import settings as django_settings
 from django.db import DataError, OperationalError, connection
 
 from budgets import journal, keyspace, recovery
+from budgets.inflight import InFlight
 from budgets.models import DailySpend, UsageRecord
-from tests.budgets.test_recovery import USD, Scene, scene, settled  # noqa: F401
+from tests.budgets.test_recovery import USD, Scene, found, scene, settled  # noqa: F401
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -145,6 +146,24 @@ async def test_an_entry_that_cannot_be_written_stops_its_own_company_alone(scene
     with pytest.raises(ValueError, match="not a number"):
         await scene(recovery.look_after, ["ten_stuck", scene.tenant.pk])
     assert await UsageRecord.objects.acount() == 1, "the other one was drained"
+
+
+@pytest.mark.fault("journal: an entry that no row can be made of", promises=("P8",))
+async def test_a_stuck_journal_takes_no_more_than_half_of_the_room(scene: Scene) -> None:  # noqa: F811
+    other = Scene(scene.lane, *await asyncio.to_thread(found, "moorfield"))
+    await scene(recovery.open_ledger, other.tenant.pk)
+    shared = scene.inflight = other.inflight = InFlight(scene.ledger, nudge=lambda tenants: None, most_undrained=8)
+    for _ in range(4):
+        await scene.spend(1)
+    assert (shared.full(scene.tenant.pk), shared.full(other.tenant.pk)) == (True, False)
+    for _ in range(3):
+        await other.spend(1)
+    assert not shared.full(other.tenant.pk)
+    await other.spend(1)
+    assert (shared.full(other.tenant.pk), shared.full("ten_third")) == (True, True), "no more in all"
+    await scene(journal.drain, scene.tenant.pk)
+    await shared._look_for_drained([(scene.tenant.pk, shared._tenants[scene.tenant.pk])])
+    assert (shared.full(scene.tenant.pk), shared.full(other.tenant.pk)) == (False, True)
 
 
 @pytest.mark.parametrize(("error", "others"), [(DataError("too long"), 1), (OperationalError("away"), 0)])
