@@ -15,7 +15,7 @@ from budgets.pricing.rates import Model
 from budgets.values import value
 from proxy.admission import Ask, KeyPolicy
 from proxy.estimates import Estimates, Place
-from proxy.partial_holds import FIRST, Terms, terms_of
+from proxy.partial_holds import FIRST, WORTH_IT, Terms, terms_of
 from proxy.providers.base import Adapter, HeaderMap, ParsedRequest
 
 SANDBOX_HEADER = "x-tokonomics-sandbox"
@@ -78,7 +78,8 @@ def plan_of(
         if amount < quote.most:
             return Plan(Basis.ESTIMATE, Ask(amount, amount), quote, place=place)
     # A model of one provider's that another one serves is on nobody's table.
-    if parsed.stream and quote.most_output > FIRST and settings.PARTIAL_HOLDS and adapter.provider == model.provider:
+    worth_it = parsed.stream and quote.most_output >= WORTH_IT and settings.PARTIAL_HOLDS
+    if worth_it and adapter.provider == model.provider:
         sandbox = caller.mode == "test"
         hidden = sandbox and "reasoning" in headers.get(SANDBOX_HEADER, "")
         terms = terms_of(adapter.path, parsed, model, sandbox=sandbox, hidden=hidden)

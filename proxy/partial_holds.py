@@ -26,6 +26,9 @@ MARGIN = 128
 LEAD = 128
 STEP = 512
 FIRST = MARGIN + LEAD + 256
+# A shorter limit is held whole. Bytes make some four tokens of each, so most streams would come to hold all of it;
+# where money is short they were cut instead, and charged by bytes (benchmarks/overshoot, limits of 1,024).
+WORTH_IT = 4 * FIRST
 # A step shorter than this is not worth asking for: the stream ends.
 LEAST_STEP = 64
 

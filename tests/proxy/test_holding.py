@@ -65,6 +65,12 @@ def test_where_not_even_a_first_step_fits_a_stream_without_a_limit_of_its_own_ma
     assert plan(openai(stream=True, max_tokens=4096)).smaller is None
 
 
+def test_a_stream_with_a_short_limit_holds_its_bound() -> None:
+    """Counted in bytes it would come to hold nearly all of it, or be cut where money is short."""
+    assert plan(openai(stream=True, max_tokens=1024)).basis is Basis.BOUND
+    assert plan(openai(stream=True, max_tokens=4096)).basis is Basis.PARTIAL
+
+
 def test_the_operator_can_turn_partial_holds_off(settings: Any) -> None:
     settings.PARTIAL_HOLDS = False
     assert plan(openai(stream=True)).basis is Basis.BOUND
