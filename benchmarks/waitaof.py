@@ -20,7 +20,6 @@ ROWS = (  # title, TOKONOMICS_REDIS_WAITAOF, appendfsync of the master, of the r
     ("1,0 with appendfsync always", "1,0", "always", "everysec"),
     ("0,1 with appendfsync always at the replica", "0,1", "everysec", "always"),
     ("1,1 with appendfsync always at both", "1,1", "always", "always"),
-    ("1,0 with appendfsync everysec", "1,0", "everysec", "everysec"),
 )
 
 

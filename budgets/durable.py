@@ -14,10 +14,10 @@ from budgets.cluster import ClusterLane, Reply
 from budgets.lanes import Argument, Lane
 from tenants.store import Script, StoreUnavailable
 
-WAYS = 8  # connections that may wait at the same time; a server that syncs once a second keeps each for up to a second
+WAYS = 8  # connections that may wait at the same time
 REMIND_SECONDS = 0.004
 MORE_THAN_THERE_ARE = 1000
-SYNC_SECONDS = 1.5  # how long is waited: a little more than `appendfsync everysec` takes
+SYNC_SECONDS = 1.5  # how long is waited for it
 
 
 @dataclass(frozen=True, slots=True)
