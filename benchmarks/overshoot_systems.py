@@ -15,6 +15,7 @@ from benchmarks.targets.base import CACHE
 from benchmarks.targets.ours import Tokonomics
 from tokonomics.console.embedded import EmbeddedValkey
 
+DAY = 86_400
 INPUT, OUTPUT = 150, 600
 """gpt-4o-mini, nanodollars a token."""
 
@@ -136,7 +137,7 @@ class Hardcap(System):
         self._run("valkey", valkey.command()).until(valkey.answers)
         config = self._folder / "hardcap.yaml"
         config.write_text(json.dumps(self._config(valkey.url)))  # JSON is YAML
-        _wait_for_a_fresh_hour()
+        _wait_for_a_fresh_day()
         for number in range(self._setting.workers):
             port = machine.free_port()
             command = [str(self.program), "serve", "-c", str(config), "--host", "127.0.0.1", "--port", str(port)]
@@ -155,7 +156,7 @@ class Hardcap(System):
             "upstreams": {"mock": {"kind": "openai", "base_url": self._provider.url}},
             "routes": {"gpt-4o-mini": {"targets": [{"upstream": "mock", "model": "gpt-4o-mini"}]}},
             "tenants": {
-                str(number): {"api_keys": [key], "budget": {"window_s": 3600, "total": self.budget}}
+                str(number): {"api_keys": [key], "budget": {"window_s": DAY, "total": self.budget}}
                 for number, key in enumerate(self.keys)
             },
         }
@@ -192,9 +193,9 @@ class HardcapPosthoc(Hardcap):
     mode = {"accounting": "posthoc"}
 
 
-def _wait_for_a_fresh_hour() -> None:
-    """Its windows are hours of the clock: a race that one ends in would meet two budgets."""
-    left = 3600 - time.time() % 3600
+def _wait_for_a_fresh_day() -> None:
+    """Its windows are days of the clock: a race that one ends in would meet two budgets."""
+    left = DAY - time.time() % DAY
     if left < 600:
         time.sleep(left + 1)
 
