@@ -16,6 +16,7 @@ from datetime import date
 from budgets import end_users, keyspace, ledger
 from budgets.end_users import ANONYMOUS, EndUserCaps
 from budgets.inflight import InFlight
+from budgets.lanes import ScriptError
 from budgets.ledger import Counter, Ledger, Request, Reservation
 from budgets.models import Cap
 from budgets.prices import book_of
@@ -259,7 +260,7 @@ class Admission:
             run_id, version, fence = await lane.command(
                 "HMGET", keyspace.policy(known.tenant_id), "run_id", "version", "fence"
             )
-        except StoreUnavailable as error:
+        except (StoreUnavailable, ScriptError) as error:
             raise ledger.LedgerUnavailable(str(error)) from error
         if fence:
             await self._heal(known, str(fence, "ascii").split())
@@ -353,6 +354,8 @@ class Admission:
                 await asyncio.sleep(error.wait)
             except ledger.LedgerCold:
                 await self.recover(caller.tenant_id)
+            except ledger.HoldGone as error:
+                raise ledger.LedgerUnavailable(f"the hold has ended: {error}") from error
             except ledger.LedgerUnavailable:
                 self._inflight.disown(caller.tenant_id, hold, b"")
                 raise
@@ -389,5 +392,7 @@ class Admission:
         """Build a tenant's counters again, and show what is in flight here. Raises LedgerUnavailable."""
         try:
             await self._inflight.recover(tenant_id)
-        except StoreUnavailable as error:
+        except ledger.LedgerUnavailable:
+            raise
+        except (StoreUnavailable, ScriptError, ledger.LedgerError) as error:
             raise ledger.LedgerUnavailable(str(error)) from error

@@ -9,7 +9,7 @@ import pytest
 
 from budgets import keyspace
 from budgets.inflight import InFlight
-from budgets.lanes import Lane
+from budgets.lanes import Lane, ScriptError
 from budgets.ledger import Ledger, LedgerUnavailable, Request, Reservation
 from budgets.pricing import bound, catalogue
 from proxy.admission import Admission, Ask, KeyPolicy
@@ -73,3 +73,25 @@ async def test_a_reserve_whose_answer_was_lost_is_refused_and_holds_nothing(lane
     counter = keyspace.tenant_counter(TENANT, "live", month.suffix)
     assert await lane.command("HMGET", counter, "spent", "held") == [None, b"0"]
     assert await lane.command("ZCARD", keyspace.holds(TENANT)) == 0
+
+
+class Loading(InFlight):
+    """A server that reads its data after a restart answers every command with an error."""
+
+    async def recover(self, tenant_id: str) -> None:
+        raise ScriptError("LOADING Valkey is loading the dataset in memory")
+
+
+@pytest.mark.fault("Redis: an error instead of an answer", promises=("P4",))
+async def test_an_error_of_the_store_is_an_unavailable_ledger_wherever_it_meets_us(lane: Lane) -> None:
+    ledger = Ledger(lane, "worker-1", lease_seconds=60)
+    admission = Admission(ledger, Loading(ledger, nudge=lambda tenants: None), held_wait=0.0)
+    admission.policies._known["tk_live_x"] = caller()
+    with pytest.raises(LedgerUnavailable, match="LOADING"):
+        await admission.recover(TENANT)
+    await lane.command("DEL", keyspace.policy(TENANT))
+    await lane.command("SET", keyspace.policy(TENANT), "not a hash")
+    with pytest.raises(LedgerUnavailable, match="WRONGTYPE"):
+        await admission.confirm("tk_live_x")
+    with pytest.raises(LedgerUnavailable, match="WRONGTYPE"):
+        await admission.admit("tk_live_x", caller(), REQUEST, Ask(1, 1))
