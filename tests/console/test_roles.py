@@ -62,6 +62,7 @@ ROWS: dict[str, tuple[str | None, str | None]] = {
     "settings/preview/": ("viewer", None),
     "settings/test-budget/": ("admin", "admin"),
     "settings/limits/": ("admin", "admin"),
+    "settings/holds/": ("admin", "admin"),
     "settings/company/": ("admin", "admin"),
     "settings/tokens/": ("admin", "admin"),
     "settings/tokens/<slug:token_id>/revoke/": ("admin", "admin"),
