@@ -161,7 +161,8 @@ def test_the_pages_of_settings_are_sound(
         page.get_by_role("button", name="Turn blocking off").wait_for()
         sound(visited, f"settings-ask-{width}-{scheme}")
         page.get_by_role("button", name="Keep blocking").click()
-        with page.expect_response(lambda reply: "preview/?amount=12.345" in reply.url):  # else the next page breaks it off
+        # Waited for, or the next page breaks it off.
+        with page.expect_response(lambda reply: "preview/?amount=12.345" in reply.url):
             page.get_by_label("Monthly budget").fill("12.345")
         page.get_by_role("button", name="Save budget").click()
         page.get_by_text("There is a problem").wait_for()
