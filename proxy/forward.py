@@ -118,17 +118,15 @@ async def _reserve(
         price_since=model.since.isoformat() if model.since else "",
         own_price=model.own,
     )
-    refused: CapExceeded | None = None
+    waited = False
     while True:
-        waited = refused is not None
         try:
             return plan, await engine.admission.admit(call.secret, caller, request, plan.ask, waited=waited)
-        except CapExceeded as error:
-            refused = error
-        if plan.smaller is None:
-            fit = fit_of(refused, caller, parsed, model, plan)
-            raise refusals.cap_exceeded(refused, fit, parsed.model) from refused
-        plan = plan.smaller
+        except CapExceeded as error:  # kept in no variable: with its traceback it would be garbage that goes in circles
+            if (smaller := plan.smaller) is None:
+                fit = fit_of(error, caller, parsed, model, plan)
+                raise refusals.cap_exceeded(error, fit, parsed.model) from error
+        plan, waited = smaller, True
 
 
 @lru_cache(maxsize=1024)

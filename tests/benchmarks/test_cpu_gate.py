@@ -7,6 +7,7 @@ not pass.
 """
 
 import asyncio
+import gc
 import os
 import socket
 import statistics
@@ -160,3 +161,36 @@ def test_a_request_costs_no_more_cpu_than_it_did(
     key = create_tenant(order).api_key.secret
     found = ratio(Driver(key, stream=kind == "stream", expect=429 if kind == "refused" else 200), requests)
     assert statistics.median(found) < MOST[kind], f"{kind}: {[round(one, 2) for one in found]} calibration loops"
+
+
+def left_in_circles(driver: Driver, requests: int) -> int:
+    """Objects that only the garbage collector could free after so many requests."""
+
+    async def measure() -> int:
+        try:
+            await driver.run(requests)
+            gc.collect()
+            gc.disable()
+            await driver.run(requests)
+            return gc.collect()
+        finally:
+            gc.enable()
+            await engine.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(measure())
+
+
+@pytest.mark.parametrize("kind", ["plain", "stream", "refused"])
+@pytest.mark.django_db(transaction=True)
+def test_a_request_leaves_nothing_for_the_garbage_collector(
+    kind: str, store: ValkeyServer, provider: Provider, settings: Any
+) -> None:
+    """An exception kept in a variable of its own frame, say, is dozens of objects a request."""
+    settings.LEDGER_TIMEOUT = 10.0
+    settings.PROVIDER_BASE_URLS = {**django_settings.PROVIDER_BASE_URLS, "openai": f"{provider.url}/v1"}
+    cap = 0 if kind == "refused" else 1_000_000 * NANO
+    order = TenantOrder(name="Gate", owner_email="gate@example.com", monthly_cap=cap, providers={"openai": "sk-bench"})
+    key = create_tenant(order).api_key.secret
+    driver = Driver(key, stream=kind == "stream", expect=429 if kind == "refused" else 200)
+    assert left_in_circles(driver, 200) < 200

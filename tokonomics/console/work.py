@@ -21,7 +21,7 @@ ARGUMENTS = {
 }
 
 
-YIELDS = 5  # what `nice` calls it: where processors are short, requests come before their bookkeeping
+YIELDS = 10  # what `nice` calls it: where processors are short, requests come before their bookkeeping
 PAUSE_SECONDS = 1.0  # before a worker that broke down begins anew
 was_ready, asked_to_end = threading.Event(), threading.Event()
 
