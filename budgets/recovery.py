@@ -242,7 +242,7 @@ def audit(tenant_id: str) -> Audit:
             users += len(batch)
             at_once = _look(tenant_id, {_user_place(tenant_id, each): each.spent for each in batch}, view.cursor)
             differing += [scope for scope in at_once.scopes if not scope.ok]
-    holds = [
+    holds = [  # the last is the end of its lease in ms, which a sorted set answers as a fraction: a time, not money
         OpenHold(tenant_id, h[0].decode(), int(h[1]), int(h[3]), h[4].decode(), int(float(h[5]))) for h in seen.holds
     ]
     return Audit([*seen.scopes, *differing], holds, seen.lag, users)

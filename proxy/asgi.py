@@ -70,6 +70,7 @@ class ProxyHandler(ASGIHandler):
         try:
             return request, await self._respond(request)
         except Exception:
+            # Whatever it is, the client gets an answer in its dialect; `forward` has settled or released what was held.
             log.exception("a request failed")
             body = ErrorBody(
                 500, "internal_error", "Something failed on our side; nothing is lost.", type="server_error"

@@ -182,6 +182,7 @@ class WireExchange:
         try:
             await cast(ProxyHandler, handler).serve(self)
         except Exception:
+            # A fault of ours in writing the answer; `close` has cut the connection. Nobody asks uvicorn's tasks.
             log.exception("an exchange failed")
 
 

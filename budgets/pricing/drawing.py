@@ -1,12 +1,14 @@
 """The most tokens of pictures that OpenAI's image models bill: of one that they draw, and of one that they are shown.
 
 As of 2026-11-24.
-- gpt-image-2 draws by the formula of its price calculator (developers.openai.com/api/docs/guides/image-generation): a
-  grid of q by q x short / long, rounded, times (2,000,000 + pixels) / 4,000,000, with q 16, 48 or 96 by quality.
+- gpt-image-2 draws by the formula of its price calculator, as a post in OpenAI's forum tells it (the guide was not
+  read; four published values of the calculator and one billed reply agree): a grid of q by q x short / long, rounded,
+  times (2,000,000 + pixels) / 4,000,000, with q 16, 48 or 96 by quality.
   gpt-image-2.5 bills the same for `low` (1024x1024: 196 tokens); nothing is published for its others, so they are taken
   for twice the formula, and `xhigh`, `max` and `auto`, which may be one of them, have no bound.
-- gpt-image-1: 272 to 6,240 tokens by size and quality (the same guide). gpt-image-1-mini is only published in dollars a
-  picture (developers.openai.com/api/docs/models/gpt-image-1-mini): half a tenth of a cent more, at $8 per 1,000,000.
+- gpt-image-1: 272 to 6,240 tokens by size and quality (developers.openai.com/api/docs/guides/image-generation).
+  gpt-image-1-mini is only published in dollars a picture (developers.openai.com/api/docs/models/gpt-image-1-mini): half
+  a tenth of a cent more, at $8 per 1,000,000.
 - gpt-image-1.5 and chatgpt-image-latest bill the text that they think before they draw, to which no limit is published.
 - A partial picture of a stream adds 100 tokens.
 - A picture shown is covered by patches of 32 px, 1,536 at most (gpt-image-2: 1,450 tokens for 3840x2160, 1,024 for
