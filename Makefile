@@ -13,7 +13,8 @@ SHELL := /bin/sh
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --require-hashes
+# The lock is whole: nothing is left to resolve, and a release made since cannot be preferred to what is locked.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --require-hashes --no-deps
 ARGS ?=
 
 # `exec`, so that a signal to make reaches the product; `--with-parent`, so that it stops even if make is killed.
