@@ -8,39 +8,25 @@ confirmed against that version before it is given.
 import asyncio
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import date
 
-from budgets import end_users, keyspace, ledger
-from budgets.end_users import ANONYMOUS, EndUserCaps
+from budgets import keyspace, ledger
 from budgets.inflight import InFlight
 from budgets.lanes import ScriptError
-from budgets.ledger import Counter, Ledger, Request, Reservation
-from budgets.models import Cap
-from budgets.prices import book_of
-from budgets.pricing.own import PriceBook
+from budgets.ledger import Ledger, Request, Reservation
 from budgets.values import value
-from budgets.windows import Windows
 from proxy import metrics, refusals
-from proxy.providers.base import Endpoint
+from proxy.key_policy import KeyPolicy, refuse_unusable
+from proxy.policies import Policies
 from proxy.waiting import WaitingRoom
-from tenants import crypto, keys, policy
+from tenants import policy
 from tenants.database import in_thread
 from tenants.errors import PolicyUnavailable
-from tenants.lookup import FoundKey, find_api_key
-from tenants.models import ProviderCredential
 from tenants.store import StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-MOST_POLICIES = 120_000  # some 2.5 KB each
 ATTEMPTS = 6
 OPENING_SECONDS = 3.0  # how long is waited for a ledger that is being rebuilt
-
-CapPlace = tuple[str, str]
-"""Scope (`tenant`, `api_key`) and window (`month`, `day`)."""
 
 
 @value
@@ -54,183 +40,6 @@ class Ask:
 
 class PolicyChanged(Exception):
     """The policy that a decision was made on does not hold any more: decide again."""
-
-
-@dataclass(slots=True)
-class KeyPolicy:
-    """Everything that decides about the requests of one key, as of one version of its tenant's policy."""
-
-    tenant_id: str
-    key_id: str
-    mode: str
-    version: int
-    revoked: bool
-    paused: bool
-    suspended: bool
-    expires_at: float | None
-    """Epoch seconds."""
-    allowed_models: frozenset[str]
-    allowed_fields: frozenset[str]
-    default_output_limit: int
-    least_output_limit: int
-    caps: Mapping[CapPlace, tuple[int, bool]]
-    raises: Mapping[CapPlace, tuple[date, int]]
-    """What holds in place of a cap in the one window that begins on a day."""
-    ciphertexts: Mapping[str, str]
-    """Provider secrets, encrypted, by provider."""
-    requires_end_user: bool
-    end_users: EndUserCaps | None
-    """None: it does not count its end users."""
-    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
-    """Where those providers are that are at an address of the tenant's own."""
-    prices: PriceBook | None = None
-    """The tenant's own prices and discounts; None: the list's hold."""
-    hold_policy: str = "bound"
-    """Or `estimate`, by choice of the tenant."""
-    _secrets: dict[str, str] = field(default_factory=dict)
-    _counters: tuple[Windows, tuple[Counter, ...]] | None = None
-
-    def secret(self, provider: str) -> str | None:
-        """The tenant's key at a provider; None where there is none. Raises EncryptionUnavailable."""
-        if provider not in self._secrets:
-            if provider not in self.ciphertexts:
-                return None
-            self._secrets[provider] = crypto.decrypt(self.ciphertexts[provider])
-        return self._secrets[provider]
-
-    def counters(self, windows: Windows, end_user: str = "") -> tuple[Counter, ...]:
-        """Every counter that a request of this key touches now, the widest scope first. `end_user`: a hash, or ''."""
-        if self._counters is None or self._counters[0] is not windows:
-            self._counters = (windows, tuple(self._reckon(windows)))
-        if self.end_users is None:
-            return self._counters[1]
-        return self._counters[1] + self._of_end_user(self.end_users, windows, end_user or ANONYMOUS)
-
-    def _of_end_user(self, caps: EndUserCaps, windows: Windows, end_user: str) -> tuple[Counter, Counter]:
-        """Both windows are counted, whichever is capped: a cap that comes later finds what was spent before."""
-        month, day = (
-            Counter(
-                "end_user",
-                window,
-                keyspace.user_counter(self.tenant_id, end_user, self.key_id, window.suffix),
-                caps.of(end_user, str(window.kind)),
-                True,
-            )
-            for window in (windows.month, windows.day)
-        )
-        return month, day
-
-    def _reckon(self, windows: Windows) -> list[Counter]:
-        month, day = windows.month, windows.day
-        tenant = keyspace.tenant_counter(self.tenant_id, self.mode, month.suffix)
-        places = [("tenant", month, tenant)]
-        places += [
-            ("api_key", window, keyspace.key_counter(self.tenant_id, self.key_id, window.suffix))
-            for window in (month, day)
-        ]
-        counters = []
-        for scope, window, key in places:
-            amount, hard = self.caps.get((scope, str(window.kind)), (None, False))
-            raised_on, raised_to = self.raises.get((scope, str(window.kind)), (None, None))
-            if raised_on == window.first_day:
-                amount = raised_to
-            counters.append(Counter(scope, window, key, amount, hard))
-        return counters
-
-
-def load_policy(digest: str) -> KeyPolicy | None:
-    """From the database; None for a key that it does not know. Read twice where a change came in between."""
-    while True:
-        found = find_api_key(digest)
-        if found is None:
-            return None
-        loaded = _policy_of(found)
-        if policy.current(loaded.tenant_id) == loaded.version:
-            return loaded
-
-
-def _policy_of(found: FoundKey) -> KeyPolicy:
-    key, tenant = found.key, found.key.tenant
-    caps: dict[CapPlace, tuple[int, bool]] = {}
-    raises: dict[CapPlace, tuple[date, int]] = {}
-    for cap in Cap.objects.filter(tenant=tenant):
-        if cap.api_key_id != key.pk and (cap.api_key_id is not None or cap.mode != key.mode):
-            continue
-        place = ("api_key" if cap.api_key_id else "tenant", cap.window)
-        caps[place] = (cap.amount, cap.hard)
-        if cap.raised_on is not None and cap.raised_to is not None:
-            raises[place] = (cap.raised_on, cap.raised_to)
-    credentials = list(tenant.provider_credentials.all())
-    return KeyPolicy(
-        tenant_id=tenant.pk,
-        key_id=key.pk,
-        mode=key.mode,
-        version=tenant.policy_version,
-        revoked=key.revoked_at is not None,
-        paused=key.paused_at is not None,
-        suspended=tenant.suspended_at is not None,
-        expires_at=found.expires_at.timestamp() if found.expires_at else None,
-        allowed_models=frozenset(key.allowed_models),
-        allowed_fields=frozenset(tenant.allowed_fields),
-        default_output_limit=key.default_output_limit or tenant.default_output_limit,
-        least_output_limit=tenant.least_output_limit,
-        hold_policy=tenant.hold_policy,
-        caps=caps,
-        raises=raises,
-        ciphertexts={each.provider: each.ciphertext for each in credentials},
-        endpoints={each.provider: _endpoint(each) for each in credentials if each.base_url},
-        prices=book_of(tenant.pk),
-        requires_end_user=key.requires_end_user,
-        end_users=end_users.caps_of(key.pk),
-    )
-
-
-def _endpoint(credential: ProviderCredential) -> Endpoint:
-    deployments = tuple(sorted(credential.deployments.items()))
-    return Endpoint(credential.provider, credential.base_url, credential.api_version, deployments)
-
-
-def refuse_unusable(found: KeyPolicy, now: float) -> None:
-    """Raises Refusal for a key that may send nothing at all. `now`: epoch seconds."""
-    if found.suspended:
-        raise refusals.key_refused("tenant_suspended", "This account is suspended. Contact the operator.")
-    if found.revoked:
-        raise refusals.key_refused("api_key_revoked", "This API key was revoked. Use another one.")
-    if found.paused:
-        raise refusals.key_refused("api_key_paused", "This API key is paused. Ask whoever manages it to resume it.")
-    if found.expires_at is not None and now >= found.expires_at:
-        raise refusals.key_refused("api_key_expired", "This API key has expired. Use another one.")
-
-
-class Policies:
-    """The bounded cache of key policies; look-ups of one key are made once at a time."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[str, KeyPolicy] = OrderedDict()
-        self._loading: dict[str, asyncio.Task[KeyPolicy | None]] = {}
-
-    async def find(self, secret: str) -> KeyPolicy | None:
-        """The policy of a key as far as this process knows it; None for a key that does not exist."""
-        if (known := self._known.get(secret)) is not None:
-            return known
-        if not keys.looks_minted(secret):
-            return None
-        if (loading := self._loading.get(secret)) is None:
-            loading = self._loading[secret] = asyncio.create_task(in_thread(load_policy, keys.digest(secret)))
-            loading.add_done_callback(lambda _: self._loading.pop(secret, None))
-        loaded = await asyncio.shield(loading)
-        if loaded is not None:
-            self._known[secret] = loaded
-            while len(self._known) > MOST_POLICIES:
-                self._known.popitem(last=False)
-        return loaded
-
-    def known(self, secret: str) -> KeyPolicy | None:
-        """What is in the cache: for telling whose key it was, not for deciding."""
-        return self._known.get(secret)
-
-    def forget(self, secret: str) -> None:
-        self._known.pop(secret, None)
 
 
 class Admission:

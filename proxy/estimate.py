@@ -14,10 +14,10 @@ from budgets.pricing.bound import Quote
 from budgets.pricing.rates import Model
 from budgets.windows import windows_at
 from proxy import refusals
-from proxy.admission import KeyPolicy, refuse_unusable
 from proxy.estimates import Estimates
 from proxy.fitting import fit_of
 from proxy.holding import Plan, foreseen, plan_of
+from proxy.key_policy import KeyPolicy, refuse_unusable
 from proxy.providers.base import ParsedRequest
 from proxy.quoting import Call, end_user_of, parse, placed, price, provider_secret, told_prices
 from proxy.refusals import Refusal

@@ -7,7 +7,8 @@ from django.db import DatabaseError
 
 from budgets.ledger import Ledger, LedgerCold, LedgerUnavailable, PolicyFenced, PolicyStale, Reservation
 from budgets.windows import windows_at
-from proxy.admission import Admission, KeyPolicy
+from proxy.admission import Admission
+from proxy.key_policy import KeyPolicy
 from tenants.store import StoreUnavailable
 
 ATTEMPTS = 3

@@ -5,8 +5,8 @@ from functools import lru_cache
 from budgets.ledger import CapExceeded
 from budgets.pricing import bound
 from budgets.pricing.rates import Model
-from proxy.admission import KeyPolicy
 from proxy.holding import Plan
+from proxy.key_policy import KeyPolicy
 from proxy.providers.base import ParsedRequest
 from proxy.refusals import Fit
 

@@ -14,11 +14,12 @@ from budgets.money import format_usd
 from budgets.pricing.bound import Quote
 from budgets.pricing.rates import Model
 from proxy import metrics, refusals, upstream
-from proxy.admission import KeyPolicy, PolicyChanged
+from proxy.admission import PolicyChanged
 from proxy.engine import Engine
 from proxy.extending import Extender
 from proxy.fitting import fit_of
 from proxy.holding import Basis, Plan, plan_of
+from proxy.key_policy import KeyPolicy
 from proxy.partial_holds import Steps
 from proxy.partial_stream import PartialStream
 from proxy.providers import headers as allowed

@@ -13,8 +13,9 @@ from django.conf import settings
 from budgets.pricing.bound import Quote
 from budgets.pricing.rates import Model
 from budgets.values import value
-from proxy.admission import Ask, KeyPolicy
+from proxy.admission import Ask
 from proxy.estimates import Estimates, Place
+from proxy.key_policy import KeyPolicy
 from proxy.partial_holds import FIRST, WORTH_IT, Terms, terms_of
 from proxy.providers.base import Adapter, HeaderMap, ParsedRequest
 

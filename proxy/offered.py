@@ -5,7 +5,7 @@ from datetime import date
 
 from budgets.pricing import catalogue
 from budgets.pricing.rates import Model
-from proxy.admission import KeyPolicy
+from proxy.key_policy import KeyPolicy
 from proxy.providers.compatible import CHAT
 from proxy.providers.model_list import ListedModel
 from proxy.providers.registry import serves

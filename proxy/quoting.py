@@ -12,9 +12,9 @@ from budgets.pricing import catalogue
 from budgets.pricing.bound import Quote
 from budgets.pricing.rates import Model
 from proxy import refusals
-from proxy.admission import KeyPolicy
 from proxy.end_user import named
 from proxy.kept import Kept
+from proxy.key_policy import KeyPolicy
 from proxy.providers import registry
 from proxy.providers.base import Adapter, HeaderMap, ParsedRequest, RequestRefused
 from proxy.providers.bounds import quote_of

@@ -5,7 +5,8 @@ import pytest
 from budgets.inflight import InFlight
 from budgets.lanes import Lane
 from budgets.ledger import Ledger
-from proxy.admission import Admission, load_policy
+from proxy.admission import Admission
+from proxy.policies import load_policy
 from proxy.refusals import Refusal
 from tenants import keys, policy, services
 from tenants.errors import Conflict, KeyNotActive, NotFound

@@ -9,7 +9,7 @@ from budgets.models import Cap, Crossing, DailySpend
 from budgets.money import NANO
 from budgets.services import raise_for_today, set_key_cap
 from budgets.windows import WindowKind, windows_at, windows_of
-from proxy.admission import load_policy
+from proxy.policies import load_policy
 from tenants import policy, services
 from tenants.errors import InvalidValue, NotFound
 from tenants.models import ApiKey, AuditEvent, Tenant

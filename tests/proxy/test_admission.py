@@ -12,7 +12,8 @@ from budgets.inflight import InFlight
 from budgets.lanes import Lane, ScriptError
 from budgets.ledger import Ledger, LedgerUnavailable, Request, Reservation
 from budgets.pricing import bound, catalogue
-from proxy.admission import Admission, Ask, KeyPolicy
+from proxy.admission import Admission, Ask
+from proxy.key_policy import KeyPolicy
 from tests.support.valkey import ValkeyServer
 
 TENANT, KEY = "ten_admission", "key_1"

@@ -13,9 +13,10 @@ from budgets.lanes import Lane
 from budgets.ledger import CapExceeded, Counter, Ledger, Request, hold_id
 from budgets.pricing import catalogue
 from budgets.pricing.bound import Quote
-from proxy.admission import Ask, KeyPolicy
+from proxy.admission import Ask
 from proxy.estimates import ENOUGH, Estimates
 from proxy.holding import Basis, Plan, foreseen, plan_of
+from proxy.key_policy import KeyPolicy
 from proxy.partial_holds import FIRST
 from proxy.providers.base import ParsedRequest
 from proxy.providers.bounds import quote_of

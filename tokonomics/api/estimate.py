@@ -19,8 +19,8 @@ from budgets.pricing.rates import Model, NotPriceable, Purpose
 from budgets.pricing.usage import Usage
 from budgets.serializers import Usd
 from proxy import refusals
-from proxy.admission import load_policy
 from proxy.estimate import Estimate, estimate
+from proxy.policies import load_policy
 from proxy.providers import registry
 from proxy.providers.base import ParsedRequest
 from proxy.quoting import Call
