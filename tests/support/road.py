@@ -1,7 +1,9 @@
 """A road to a server that can be slow, or swallow what comes back: a TCP proxy on loopback in the test's own loop."""
 
 import asyncio
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,15 +12,15 @@ Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Road:
-    """Requests always arrive. `delay`: seconds that each piece of a reply takes. `cut`: the next reply is thrown away
-    and the connection reset, when the server has done what was asked. `silent`: replies are thrown away, connections
-    stay.
+    """Requests arrive, unless it is `deaf`: then they are `lost`. `delay`: seconds that each piece of a reply takes.
+    `cut`: the next reply is thrown away and the connection reset, when the server has done what was asked. `silent`:
+    replies are thrown away, connections stay.
     """
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
-        self.delay, self.cut, self.silent = 0.0, False, False
-        self.cuts = 0
+        self.delay, self.cut, self.silent, self.deaf = 0.0, False, False, False
+        self.cuts, self.lost = 0, b""
         self._open: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -55,10 +57,12 @@ class Road:
                 with suppress(OSError):
                     await end.wait_closed()
 
-    @staticmethod
-    async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
-            writer.write(data)
+            if self.deaf:
+                self.lost += data
+            else:
+                writer.write(data)
 
     async def _bring_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
@@ -70,3 +74,24 @@ class Road:
                 await asyncio.sleep(self.delay)
             if not self.silent:
                 writer.write(data)
+
+
+@contextmanager
+def road_of_its_own(socket: Path) -> Iterator[Road]:
+    """The same for a test that has no loop: in a thread."""
+    ready, done = threading.Event(), threading.Event()
+    road = Road(socket)
+
+    async def keep_open() -> None:
+        async with road:
+            ready.set()
+            await asyncio.to_thread(done.wait)
+
+    thread = threading.Thread(target=asyncio.run, args=(keep_open(),), name="road", daemon=True)
+    thread.start()
+    assert ready.wait(10), "the road did not open"
+    try:
+        yield road
+    finally:
+        done.set()
+        thread.join(10)
