@@ -342,10 +342,10 @@ class InFlight:
     def _forget_drained(self, tenant: _Tenant, drained_upto: str) -> None:
         if not drained_upto:
             return
-        upto, undrained = recovery.stream_id(drained_upto), tenant.undrained
+        upto, undrained = keyspace.stream_id(drained_upto), tenant.undrained
         while undrained:
             hold, ending = next(iter(undrained.items()))
-            if recovery.stream_id(ending.entry) > upto:
+            if keyspace.stream_id(ending.entry) > upto:
                 return  # the rest came later; should one have come earlier, it is forgotten with this one
             del undrained[hold]
             self._undrained -= 1
@@ -357,7 +357,7 @@ class InFlight:
 
 
 def _first_entry_ms(undrained: OrderedDict[str, Ending]) -> int:
-    return recovery.stream_id(next(iter(undrained.values())).entry)[0]
+    return keyspace.stream_id(next(iter(undrained.values())).entry)[0]
 
 
 async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:

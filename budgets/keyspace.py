@@ -25,6 +25,17 @@ def journal(tenant_id: str) -> str:
     return f"journal:{{{tenant_id}}}"
 
 
+def whole(tenant_id: str) -> list[str]:
+    """The first KEYS of every script that looks at all of a tenant."""
+    return [policy(tenant_id), holds(tenant_id), journal(tenant_id)]
+
+
+def stream_id(text: str) -> tuple[int, int]:
+    """An entry's id in a stream, to be compared: as text "9-0" would come after "10-0"."""
+    milliseconds, sequence = text.split("-")
+    return int(milliseconds), int(sequence)
+
+
 def refusals(tenant_id: str, day: str) -> str:
     """Hash: refused requests of a day by `code:key_id`."""
     return f"refused:{{{tenant_id}}}:{day}"

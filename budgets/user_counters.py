@@ -52,8 +52,9 @@ def build(tenant_id: str, now: float, *, live_too: bool) -> bool:
 
 def recount(tenant_id: str, *, live_too: bool) -> bool:
     """Begin a rebuild; False if the tenant is live and shall stay so. Raises StoreUnavailable."""
-    keys = [keyspace.policy(tenant_id), keyspace.holds(tenant_id), keyspace.journal(tenant_id)]
-    reply = store.run(scripts.RECOUNT, keys, [keyspace.hold_prefix(tenant_id), "1" if live_too else ""])
+    reply = store.run(
+        scripts.RECOUNT, keyspace.whole(tenant_id), [keyspace.hold_prefix(tenant_id), "1" if live_too else ""]
+    )
     return bool(reply[0] == b"OK")
 
 

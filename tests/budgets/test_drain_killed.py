@@ -16,7 +16,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import DataError, OperationalError, connection
 
-from budgets import journal, keyspace, recovery
+from budgets import auditing, journal, keyspace, recovery
 from budgets.inflight import InFlight
 from budgets.models import DailySpend, UsageRecord
 from tests.budgets.test_recovery import USD, Scene, found, scene, settled  # noqa: F401
@@ -103,7 +103,7 @@ async def test_drains_rebuilds_audits_and_changes_of_one_company_do_not_lock_eac
         (journal.drain, (tenant_id,), {}),
         (journal.drain, (tenant_id,), {}),
         (recovery.rebuild, (tenant_id,), {"force": True, "grace_seconds": 0}),
-        (recovery.audit, (tenant_id,), {}),
+        (auditing.audit, (tenant_id,), {}),
         (rename, (), {}),
     ]
     threads = [threading.Thread(target=over_and_over, args=(work, *args), kwargs=kwargs) for work, args, kwargs in jobs]

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from budgets import journal, keyspace, recovery, services, user_counters
+from budgets import auditing, journal, keyspace, recovery, services, user_counters
 from budgets.end_users import end_user_hash
 from budgets.inflight import InFlight
 from budgets.ledger import CapExceeded, Ledger, Request, Reservation
@@ -83,10 +83,10 @@ class Desk:
         name = keyspace.user_counter(self.tenant.pk, end_user, self.key.pk, day)
         return int(await self.lane.command("HGET", name, "spent") or 0)
 
-    async def at_rest(self) -> recovery.Audit:
+    async def at_rest(self) -> auditing.Audit:
         """Drained, and audited: Redis equals the ledger, also of every end user."""
         await self(journal.drain, self.tenant.pk)
-        audit = await self(recovery.audit, self.tenant.pk)
+        audit = await self(auditing.audit, self.tenant.pk)
         assert audit.ok, [scope for scope in audit.scopes if not scope.ok]
         return audit
 
@@ -360,7 +360,7 @@ async def test_a_restart_with_its_data_counts_no_end_user_twice(desk: Desk) -> N
     await desk.lane.command("HSET", keyspace.policy(desk.tenant.pk), "run_id", "f" * 40)
     await desk.inflight.recover(desk.tenant.pk)
     assert await desk.spent("ada") == 1 * USD
-    audit = await desk(recovery.audit, desk.tenant.pk)
+    audit = await desk(auditing.audit, desk.tenant.pk)
     assert audit.ok and audit.end_users == 2
     await desk.settle(flying)
     await desk.at_rest()
@@ -392,11 +392,11 @@ async def test_the_audit_sees_drift_of_one_end_user_and_mends_it(desk: Desk) -> 
     reservation = await desk.reserve("bob")
     (user_day,) = [counter for counter in reservation.counters if counter.scope == "end_user"][1:]
     await desk.lane.command("HINCRBY", user_day.key, "held", 7)
-    audit = await desk(recovery.audit, desk.tenant.pk)
+    audit = await desk(auditing.audit, desk.tenant.pk)
     [wrong] = [scope for scope in audit.scopes if not scope.ok]
     assert (wrong.place.scope, wrong.difference) == (f"user:{end_user_hash(desk.tenant.pk, 'bob')}:{desk.key.pk}", 7)
-    await desk(recovery.mend, audit)
-    assert (await desk(recovery.audit, desk.tenant.pk)).ok
+    await desk(auditing.mend, audit)
+    assert (await desk(auditing.audit, desk.tenant.pk)).ok
 
 
 async def test_a_rebuild_of_many_end_users_goes_in_batches(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import orjson
 import pytest
 from django.db import DatabaseError, transaction
 
-from budgets import journal, keyspace, recovery
+from budgets import auditing, journal, keyspace, recovery
 from budgets.inflight import InFlight
 from budgets.ledger import CapExceeded, Counter, Ledger, LedgerCold, LedgerOpening, Request, Reservation, hold_id
 from budgets.models import Cap, Crossing, DailySpend, JournalCursor, UsageRecord
@@ -99,10 +99,10 @@ async def scene(store: ValkeyServer, transactional_db: None) -> AsyncIterator[Sc
         yield made
 
 
-async def settled(scene: Scene) -> recovery.Audit:
+async def settled(scene: Scene) -> auditing.Audit:
     """Drained and audited: nothing open, nothing left in the journal."""
     await scene(journal.drain, scene.tenant.pk)
-    audit = await scene(recovery.audit, scene.tenant.pk)
+    audit = await scene(auditing.audit, scene.tenant.pk)
     assert audit.ok, [scope for scope in audit.scopes if not scope.ok]
     assert (audit.open_holds, audit.journal_lag) == ([], 0)
     return audit
@@ -454,10 +454,10 @@ async def test_the_audit_sees_drift_and_mends_it_by_the_difference(scene: Scene)
     key = scene.counters()[0].key
     await scene.lane.command("HINCRBY", key, "spent", 5)
     await scene.lane.command("HINCRBY", key, "held", 7)
-    audit = await scene(recovery.audit, scene.tenant.pk)
+    audit = await scene(auditing.audit, scene.tenant.pk)
     [wrong] = [scope for scope in audit.scopes if not scope.ok]
     assert (wrong.place.scope, wrong.difference) == ("tenant", 12)
-    assert await scene(recovery.mend, audit) == 2
+    assert await scene(auditing.mend, audit) == 2
     await settled(scene)
 
 
@@ -470,9 +470,9 @@ async def test_mending_while_money_moves_takes_nothing_of_it_away(scene: Scene) 
     async def mend() -> None:
         await asyncio.sleep(0.2)
         await scene.lane.command("HINCRBY", scene.counters()[0].key, "spent", -USD // 2)
-        audit = await scene(recovery.audit, scene.tenant.pk)
+        audit = await scene(auditing.audit, scene.tenant.pk)
         await scene(journal.drain, scene.tenant.pk)  # and between the look and the move rows are written
-        assert await scene(recovery.mend, audit) == 1
+        assert await scene(auditing.mend, audit) == 1
 
     await asyncio.gather(busy(), mend())
     await settled(scene)
@@ -486,9 +486,9 @@ async def test_a_store_that_forgot_everything_meanwhile_is_not_mended_by_what_it
     settings.LEDGER_GRACE_SECONDS = 0.0
     await scene.spend(USD)
     await scene.lane.command("HINCRBY", scene.counters()[0].key, "spent", 5)
-    audit = await scene(recovery.audit, scene.tenant.pk)
+    audit = await scene(auditing.audit, scene.tenant.pk)
     store.flushall()
-    assert await scene(recovery.mend, audit) == 0
+    assert await scene(auditing.mend, audit) == 0
     await scene.inflight._pulse()
     await settled(scene)
     assert await scene.state() == (USD, 0)
@@ -502,7 +502,7 @@ async def test_the_audit_holds_while_money_moves(scene: Scene) -> None:
 
     async def look() -> None:
         for _ in range(8):
-            audit = await scene(recovery.audit, scene.tenant.pk)
+            audit = await scene(auditing.audit, scene.tenant.pk)
             assert audit.ok, [scope for scope in audit.scopes if not scope.ok]
             await scene(journal.drain, scene.tenant.pk)
 

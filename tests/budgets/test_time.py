@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from budgets import journal, keyspace, recovery
+from budgets import auditing, journal, keyspace, recovery
 from budgets.ledger import CapExceeded, Counter, LedgerUnavailable, Reservation, WindowMoved, hold_id
 from budgets.models import DailySpend, UsageRecord
 from budgets.reach import open_lane
@@ -85,7 +85,7 @@ async def scene(store: ValkeyServer, transactional_db: None, monkeypatch: pytest
 
 async def at_rest(scene: Capped) -> None:
     await scene(journal.drain, scene.tenant.pk)
-    audit = await scene(recovery.audit, scene.tenant.pk)
+    audit = await scene(auditing.audit, scene.tenant.pk)
     assert audit.ok, [scope for scope in audit.scopes if not scope.ok]
     assert (audit.open_holds, audit.journal_lag) == ([], 0)
 

@@ -9,7 +9,7 @@ from django.core.management import call_command
 from django.test import Client
 from playwright.sync_api import Browser
 
-from budgets import keyspace, recovery
+from budgets import auditing, keyspace
 from budgets.money import NANO
 from budgets.windows import windows_of
 from tenants import store as client
@@ -80,7 +80,7 @@ def test_staff_without_the_permission_look_and_do_not_touch(fernhill: Fernhill) 
     assert page.status_code == 200 and "Audit now" not in text(page)
     assert looker.post("/operator/audit/").status_code == 403
     assert looker.post("/operator/mend/fernhill-labs/").status_code == 403
-    assert not recovery.audit(fernhill.tenant.pk).ok
+    assert not auditing.audit(fernhill.tenant.pk).ok
 
 
 # --- What it says ----------------------------------------------------------------------------------------------------
@@ -141,9 +141,9 @@ def test_mending_asks_first_then_moves_and_is_written_down(operator: Client, fer
     drift(fernhill, spent=7, held=-3)
     asked = operator.get("/operator/mend/fernhill-labs/")
     assert "Move the counters of Fernhill Labs to what the ledger says?" in text(asked)
-    assert not recovery.audit(fernhill.tenant.pk).ok, "asking moves nothing"
+    assert not auditing.audit(fernhill.tenant.pk).ok, "asking moves nothing"
     operator.post("/operator/mend/fernhill-labs/")
-    assert recovery.audit(fernhill.tenant.pk).ok
+    assert auditing.audit(fernhill.tenant.pk).ok
     assert "1 counter was moved to what the ledger of Fernhill Labs says." in text(operator.get("/operator/"))
     event = AuditEvent.objects.get(action="ledger.mended")
     month = windows_of(fernhill.now.date()).month.suffix

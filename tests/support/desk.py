@@ -19,7 +19,7 @@ django.setup()
 
 from django.db import close_old_connections  # noqa: E402
 
-from budgets import keyspace, prices, recovery, refusals, services  # noqa: E402
+from budgets import auditing, keyspace, prices, recovery, refusals, services  # noqa: E402
 from budgets.models import UsageRecord  # noqa: E402
 from budgets.money import parse_usd  # noqa: E402
 from budgets.windows import WindowKind  # noqa: E402
@@ -141,7 +141,7 @@ def rows(tenant: Tenant) -> list[dict[str, Any]]:
 
 def audit(tenant: Tenant) -> dict[str, Any]:
     """`spent` and `held` of the tenant's month; `owners` are the web workers (`host:pid`) that have holds open."""
-    seen = recovery.audit(tenant.pk)
+    seen = auditing.audit(tenant.pk)
     months = [scope for scope in seen.scopes if scope.place.scope == "tenant"]
     month = max(months, key=lambda scope: scope.place.window.first_day)
     return {

@@ -13,7 +13,7 @@ import redis
 from django.core.cache import cache
 from django.db.models import Count, Sum
 
-from budgets import keyspace, recovery
+from budgets import auditing, keyspace, recovery
 from budgets.models import UsageRecord, UsageStatus
 from budgets.money import format_usd
 from tenants import store
@@ -214,10 +214,10 @@ def audit_now() -> Audited:
 
 def differences_of(tenant_id: str) -> list[Difference]:
     """Of one company, now. Raises StoreUnavailable."""
-    return [_difference(scope) for scope in recovery.audit(tenant_id).scopes if not scope.ok]
+    return [_difference(scope) for scope in auditing.audit(tenant_id).scopes if not scope.ok]
 
 
-def _difference(scope: recovery.ScopeAudit) -> Difference:
+def _difference(scope: auditing.ScopeAudit) -> Difference:
     return Difference(
         tenant_id=scope.tenant_id,
         scope=scope.place.scope,
@@ -239,9 +239,9 @@ def last_audit() -> Audited | None:
 
 def mend(tenant: Tenant, actor: Actor) -> list[Difference]:
     """Move each counter of a company by what it differs now, and write it down. Raises StoreUnavailable."""
-    audit = recovery.audit(tenant.pk)
+    audit = auditing.audit(tenant.pk)
     found = [_difference(scope) for scope in audit.scopes if not scope.ok]
-    if recovery.mend(audit):
+    if auditing.mend(audit):
         record(tenant, actor, "ledger.mended", target_id=tenant.pk, target=tenant.name, changes=_changes(found))
     cache.delete(AUDIT_KEY)
     return found

@@ -9,9 +9,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 
-from budgets import recovery
+from budgets import auditing
+from budgets.auditing import Audit, ScopeAudit
 from budgets.money import format_usd
-from budgets.recovery import Audit, ScopeAudit
 from tenants.models import Tenant
 from tenants.services import Actor
 from tenants.store import StoreUnavailable
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         tenants = _tenants(options["tenant"])
         try:
             moved = [one for tenant in tenants for one in self._mended(tenant)] if options["mend"] else None
-            audits = [recovery.audit(tenant.pk) for tenant in tenants]
+            audits = [auditing.audit(tenant.pk) for tenant in tenants]
         except StoreUnavailable as error:
             raise CommandError(f"The spending ledger cannot be reached: {error}", returncode=2) from error
         self._report(audits, moved, as_json=options["json"])
