@@ -36,9 +36,9 @@ def test_a_key_that_is_no_key_is_an_error_at_once_and_is_not_repeated_in_it(sett
 def test_the_placeholder_is_the_one_in_the_settings() -> None:
     from pathlib import Path
 
-    import tokonomics.settings
+    from tokonomics.settings import environment
 
-    assert f'"{checks.PLACEHOLDER}"' in Path(tokonomics.settings.__file__).read_text()
+    assert f'"{checks.PLACEHOLDER}"' in Path(environment.__file__).read_text()
 
 
 @pytest.mark.parametrize(
