@@ -2,11 +2,13 @@
 
 OpenAI (developers.openai.com/api/docs/guides/images-vision) has two. Tiles: the image is scaled into 2048 x 2048, then
 to 768 px on its short side; it costs a base plus so much per 512 px tile. Patches: it costs a multiple of the 32 px
-patches that cover it, up to a budget. Anthropic (platform.claude.com/docs/en/build-with-claude/vision): about width x
-height / 750, counted in 28 px patches, scaled down above a budget that newer models have raised. Google
-(ai.google.dev/gemini-api/docs/tokens and /media-resolution): Gemini 3 allots at most 2,240 tokens, at its highest
-resolution; the models before it count 258 for each tile of 256 to 768 px, cut by the short side, or in high resolution
-pan and scan with about 2,300. As of 2026-11-24.
+patches that cover it, up to a budget; from GPT-5.6 on, `auto` and `original` know none. (No page says so: a photo of
+4032 x 3024 was billed at 14,364 tokens on gpt-6-astra, where gpt-5.5 billed 11,868; one of 9000 x 6000 at some 63,000 on
+gpt-6.1-sol. huggingface.co/datasets/JOHNISKING/image-token-cost, docs.apiyi.com/en/faq/vision-image-too-large.)
+Anthropic (platform.claude.com/docs/en/build-with-claude/vision): about width x height / 750, counted in 28 px patches,
+scaled down above a budget that newer models have raised. Google (ai.google.dev/gemini-api/docs/tokens and
+/media-resolution): Gemini 3 allots at most 2,240 tokens, at its highest resolution; the models before it count 258 for
+each tile of 256 to 768 px, cut by the short side, or in high resolution pan and scan with about 2,300. As of 2026-11-24.
 
 Where the pages are vague the larger reading counts: small images are taken as scaled up, `low` detail as no cheaper on
 patch models, `original` detail as possible on every model that may know it. An image of unknown size is the largest
@@ -32,6 +34,7 @@ class _Tiles:
 class _Patches:
     percent: int  # tokens per 100 patches
     budget: int = _PATCH_BUDGET
+    open: bool = False  # no budget, unless the detail names one
 
 
 # The first prefix that fits the canonical id counts.
@@ -61,15 +64,16 @@ _OPENAI: tuple[tuple[str, _Tiles | _Patches], ...] = (
     ("gpt-5.4-nano", _Patches(246, _ORIGINAL_BUDGET)),
     ("gpt-5.4", _Patches(120, _ORIGINAL_BUDGET)),
     ("gpt-5.5", _Patches(120, _ORIGINAL_BUDGET)),
-    ("gpt-5.6-sol", _Patches(120, _ORIGINAL_BUDGET)),
-    ("gpt-6-astra", _Patches(120, _ORIGINAL_BUDGET)),
-    ("gpt-6-sol", _Patches(120, _ORIGINAL_BUDGET)),
-    ("gpt-6.1-sol", _Patches(120, _ORIGINAL_BUDGET)),
+    ("gpt-5.6-sol", _Patches(120, _ORIGINAL_BUDGET, open=True)),
+    ("gpt-6-astra", _Patches(120, _ORIGINAL_BUDGET, open=True)),
+    ("gpt-6-sol", _Patches(120, _ORIGINAL_BUDGET, open=True)),
+    ("gpt-6.1-sol", _Patches(120, _ORIGINAL_BUDGET, open=True)),
 )
 # `gpt-5` itself and its chat and codex variants, not a prefix of what came after it.
 _OPENAI_EXACT: dict[str, _Tiles | _Patches] = {"gpt-5": _Tiles(70, 140)}
 # For a model whose formula is not known: the dearest of each kind.
-_OPENAI_UNKNOWN: tuple[_Tiles | _Patches, ...] = (_Tiles(2833, 5667), _Patches(246, _ORIGINAL_BUDGET))
+_OPENAI_UNKNOWN: tuple[_Tiles | _Patches, ...] = (_Tiles(2833, 5667), _Patches(246, _ORIGINAL_BUDGET, open=True))
+_SCALED_DETAIL = ("low", "high")
 
 # Claude models of the first resolution: about 1,600 tokens an image at most. Later ones take 2576 px, 4,784 tokens.
 _CLAUDE_FIRST_RESOLUTION = (
@@ -87,7 +91,9 @@ def image_bound(model: Model, *, detail: str = "auto", width: int | None = None,
     """Tokens. `detail` as OpenAI's field has it. A model without a formula here: its context window."""
     size = (width, height) if width and height and min(width, height) > 0 else None
     if model.provider == "openai":
-        return max(_openai(formula, detail, size) for formula in _openai_formulas(model.id))
+        found = [_openai(formula, detail, size) for formula in _openai_formulas(model.id)]
+        tokens = [each for each in found if each is not None]
+        return min(max(tokens), model.context_window) if len(tokens) == len(found) else model.context_window
     if model.provider == "anthropic":
         return _claude(model.id, size)
     if model.provider == "gemini":
@@ -102,12 +108,13 @@ def _openai_formulas(model_id: str) -> tuple[_Tiles | _Patches, ...]:
     return (known,) if known is not None else _OPENAI_UNKNOWN
 
 
-def _openai(formula: _Tiles | _Patches, detail: str, size: tuple[int, int] | None) -> int:
+def _openai(formula: _Tiles | _Patches, detail: str, size: tuple[int, int] | None) -> int | None:
+    """None: it may fill the window."""
     if isinstance(formula, _Patches):
-        patches = formula.budget
-        if size is not None:
-            patches = min(patches, ceil_div(size[0], _PATCH) * ceil_div(size[1], _PATCH))
-        return ceil_div(patches * formula.percent, 100)
+        budget = None if formula.open and detail not in _SCALED_DETAIL else formula.budget
+        covering = ceil_div(size[0], _PATCH) * ceil_div(size[1], _PATCH) if size is not None else None
+        patches = min((each for each in (budget, covering) if each is not None), default=None)
+        return ceil_div(patches * formula.percent, 100) if patches is not None else None
     tiles = 0 if detail == "low" else _MOST_TILES if size is None else _tiles(*size)
     return formula.base + tiles * formula.per_tile
 

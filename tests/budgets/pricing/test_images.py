@@ -48,8 +48,16 @@ def model(provider: str, name: str) -> Model:
         # Later models: 1.2 x up to 10,000 patches where the detail is `original`.
         ("gpt-6-sol", "auto", (1024, 1024), 1_229),
         ("gpt-5.4", "original", None, 12_000),
+        ("gpt-5.5", "auto", (8_000, 8_000), 12_000),
+        # From GPT-5.6 on `auto` scales nothing down: a photo of 12 megapixels was billed at 14,364.
+        ("gpt-6-astra", "auto", (4_032, 3_024), 14_364),
+        ("gpt-6-astra", "auto", (4_096, 512), 2_458),
+        ("gpt-6.1-sol", "original", (9_000, 6_000), 63_620),
+        ("gpt-6-sol", "high", (9_000, 6_000), 12_000),
+        ("gpt-5.6-sol", "auto", None, 1_050_000),
         # A formula that nobody published: the dearest known.
-        ("gpt-6-luna", "auto", None, 2_833 + 8 * 5_667),
+        ("gpt-6-luna", "high", None, 2_833 + 8 * 5_667),
+        ("gpt-6-luna", "auto", (9_000, 6_000), 130_420),
         ("gpt-5-pro", "low", (32, 32), 2_833),
     ],
 )
