@@ -92,8 +92,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.cursor = "0-0"
         self.number = 0
         self.breached = False
-        self.run_id = store.client().info("server")["run_id"]
+        self.run_id = self._server()
         store.client().hset(keyspace.policy(TENANT), mapping={"run_id": self.run_id, "version": 1})
+
+    @staticmethod
+    def _server() -> str:
+        """The run_id of the server that keeps the tenant."""
+        return str(store.client().info("server")["run_id"])
 
     # --- The calls ---------------------------------------------------------------------------------------------------
 
