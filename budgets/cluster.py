@@ -16,7 +16,8 @@ from typing import Any
 
 from redis.crc import key_slot
 
-from budgets.lanes import Argument, Lane, ScriptError, _Call
+from budgets.frames import Argument, PackedCall
+from budgets.lanes import Lane, ScriptError, _Call
 from tenants.store import Script, StoreUnavailable
 from tenants.topology import Address, Host
 
@@ -76,6 +77,11 @@ class ClusterLane:
         if self.known:
             return self.lane_at(keys[0]).call(script, keys, *args)
         return self._later(keys[0], lambda lane: lane.call(script, keys, *args))
+
+    def send(self, call: PackedCall) -> Reply:
+        if self.known:
+            return self.lane_at(call.key).send(call)
+        return self._later(call.key, lambda lane: lane.send(call))
 
     def command(self, *args: Argument) -> Reply:
         """One plain command on its first argument's node: all of ours name their key there."""

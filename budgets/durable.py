@@ -5,13 +5,14 @@ while they wait goes out together, over the next one that is free. Everything el
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from budgets.cluster import ClusterLane, Reply
-from budgets.lanes import Argument, Lane
+from budgets.frames import Argument, PackedCall
+from budgets.lanes import Lane
 from tenants.store import Script, StoreUnavailable
 
 WAYS = 8  # connections that may wait at the same time
@@ -44,9 +45,10 @@ class Copies:
 
 @dataclass(slots=True)
 class _Waiting:
-    script: Script
-    keys: Sequence[str]
-    args: tuple[Argument, ...]
+    """`ask` makes the call, on the lane to the server of `key`."""
+
+    key: str
+    ask: Callable[[Lane], Reply]
     reply: Reply
 
 
@@ -69,7 +71,14 @@ class DurableLane:
     def call(self, script: Script, keys: Sequence[str], *args: Argument) -> Reply:
         if script.sha not in self._durable:
             return self._lane.call(script, keys, *args)
-        waiting = _Waiting(script, keys, args, self._loop.create_future())
+        return self._wait(_Waiting(keys[0], lambda lane: lane.call(script, keys, *args), self._loop.create_future()))
+
+    def send(self, call: PackedCall) -> Reply:
+        if call.script.sha not in self._durable:
+            return self._lane.send(call)
+        return self._wait(_Waiting(call.key, lambda lane: lane.send(call), self._loop.create_future()))
+
+    def _wait(self, waiting: _Waiting) -> Reply:
         self._queue.append(waiting)
         self._send_soon()
         return waiting.reply
@@ -84,14 +93,13 @@ class DurableLane:
         self._due = False
         way, batch, self._queue = self._free.pop(), self._queue, []
         if isinstance(way, ClusterLane) and not way.known:
-            way.command("EXISTS", batch[0].keys[0]).add_done_callback(partial(self._introduced, way, batch))
+            way.command("EXISTS", batch[0].key).add_done_callback(partial(self._introduced, way, batch))
             return
         by_server: dict[Lane, list[tuple[_Waiting, Reply]]] = {}
         for waiting in batch:
             if not waiting.reply.done():
-                server = way.lane_at(waiting.keys[0])
-                answer = server.call(waiting.script, waiting.keys, *waiting.args)
-                by_server.setdefault(server, []).append((waiting, answer))
+                server = way.lane_at(waiting.key)
+                by_server.setdefault(server, []).append((waiting, waiting.ask(server)))
         syncs = [self._sync(way, server, sent) for server, sent in by_server.items()]
         asyncio.gather(*syncs, return_exceptions=True).add_done_callback(partial(self._freed, way))
 
@@ -100,7 +108,7 @@ class DurableLane:
         sync = server.command("WAITAOF", self._copies.here, self._copies.replicas, limit)
         sync.add_done_callback(partial(self._synced, way, server, sent))
         if self._copies.replicas:
-            self._loop.call_later(REMIND_SECONDS, self._remind, sent[0][0].keys[0], sync)
+            self._loop.call_later(REMIND_SECONDS, self._remind, sent[0][0].key, sync)
         return sync
 
     def _remind(self, key: str, sync: Reply) -> None:
@@ -124,7 +132,7 @@ class DurableLane:
                 waiting.reply.set_exception(error)
             elif answer.result()[0] != b"OK":
                 waiting.reply.set_result(answer.result())  # refused: there is nothing to keep
-            elif isinstance(way, ClusterLane) and way.lane_at(waiting.keys[0]) is not server:
+            elif isinstance(way, ClusterLane) and way.lane_at(waiting.key) is not server:
                 _refuse(waiting.reply, "its server has changed")
             elif why:
                 _refuse(waiting.reply, why)

@@ -19,14 +19,11 @@ import hiredis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
 
+from budgets.frames import DEADLINE, Argument, PackedCall, packed
 from tenants import topology
 from tenants.store import Script, StoreUnavailable, run_id_of
 
 log = logging.getLogger(__name__)
-
-Argument = str | int | bytes
-DEADLINE = "\0deadline"
-"""A placeholder, as the first or second argument after the keys: filled in as the command is written."""
 
 
 class ScriptError(Exception):
@@ -34,13 +31,14 @@ class ScriptError(Exception):
 
 
 class _Call:
-    """`script` None: a plain command, or a script sent as source. `run_id_at`: where the run_id goes, 0: nowhere."""
+    """`command`: plain, or of a script; `run_id_at`: where the run_id goes then, 0: nowhere. `script` None: a plain
+    command, or a script that is sent as source."""
 
     __slots__ = ("command", "deadline", "future", "run_id_at", "script", "sent_at")
 
     def __init__(
         self,
-        command: list[Argument],
+        command: list[Argument] | PackedCall,
         deadline: float,
         future: asyncio.Future[Any],
         script: Script | None = None,
@@ -67,7 +65,7 @@ class Lane:
         self._doubted: _Call | None = None
         self._flush_due = False
         self._closed = False
-        self.run_id = ""
+        self._run_id, self._packed_run_id = "", packed("")
         self.opened = 0  # connections so far: more than one means reconnects
         # Redis time minus the loop's, seconds, never ahead of the truth; by our own clock until a server has told its.
         self._clock = time.time() - self._loop.time()
@@ -78,11 +76,17 @@ class Lane:
         """Queue one script; the future brings its reply, ScriptError, or StoreUnavailable."""
         return self._ask(["EVALSHA", script.sha, len(keys), *keys, "", *args], script, 3 + len(keys))
 
+    def send(self, call: PackedCall) -> "asyncio.Future[Any]":
+        """The same for one that is packed already."""
+        return self._ask(call, call.script)
+
     def command(self, *args: Argument) -> "asyncio.Future[Any]":
         """Queue one plain command."""
         return self._ask(list(args))
 
-    def _ask(self, command: list[Argument], script: Script | None = None, run_id_at: int = 0) -> "asyncio.Future[Any]":
+    def _ask(
+        self, command: list[Argument] | PackedCall, script: Script | None = None, run_id_at: int = 0
+    ) -> "asyncio.Future[Any]":
         future = self._loop.create_future()
         self._waiting.append(_Call(command, self._loop.time() + self._timeout, future, script, run_id_at))
         if not self._flush_due:
@@ -102,6 +106,11 @@ class Lane:
         """The lane to the server that keeps a key."""
         return self
 
+    @property
+    def run_id(self) -> str:
+        """Of the server that was reached last; '' while none was."""
+        return self._run_id
+
     def run_id_at(self, key: str) -> str:
         """The server that keeps a key; '' while none is known."""
         return self.run_id
@@ -116,28 +125,31 @@ class Lane:
             self._reopen()
             return
         now = self._loop.time()
-        packed = []
+        out: list[bytes] = []
         while self._waiting:
             call = self._waiting.popleft()
             if call.future.done():
                 continue
             call.sent_at = now
-            packed.append(hiredis.pack_command(tuple(self._filled(call))))  # type: ignore[arg-type]
+            self._write(call, out)
             self._sent.append(call)
-        connection._writer.write(b"".join(packed))
+        connection._writer.write(b"".join(out))
         self._ensure_watch()
 
-    def _filled(self, call: _Call) -> list[Argument]:
-        """A copy with run_id and deadline filled in; the call may be written to another connection yet."""
+    def _write(self, call: _Call, out: list[bytes]) -> None:
+        """With run_id and deadline filled in; the call may be written to another connection yet."""
         command, at = call.command, call.run_id_at
-        if not at:
-            return command
-        command = command.copy()
-        command[at] = self.run_id
-        for index in range(at + 1, min(at + 3, len(command))):
-            if command[index] is DEADLINE:
-                command[index] = int((call.deadline + self._clock) * 1000)
-        return command
+        deadline_ms = int((call.deadline + self._clock) * 1000)
+        if isinstance(command, PackedCall):
+            command.write(out, self._packed_run_id, deadline_ms, as_source=call.script is None)
+            return
+        if at:
+            command = command.copy()
+            command[at] = self._run_id
+            for index in range(at + 1, min(at + 3, len(command))):  # it is the first or the second
+                if command[index] is DEADLINE:
+                    command[index] = deadline_ms
+        out.append(hiredis.pack_command(tuple(command)))  # type: ignore[arg-type]
 
     # --- the connection --------------------------------------------------------------------------------------------
 
@@ -153,7 +165,8 @@ class Lane:
                 connection: AbstractConnection = self._pool.make_connection()  # type: ignore[no-untyped-call]
                 await connection.connect()  # type: ignore[no-untyped-call]
                 await connection.send_command("INFO", "server", check_health=False)
-                self.run_id = run_id_of(await connection.read_response())
+                self._run_id = run_id_of(await connection.read_response())
+                self._packed_run_id = packed(self._run_id)
                 await connection.send_command("TIME", check_health=False)
                 seconds, micros = await connection.read_response()
                 self._clock = int(seconds) + int(micros) / 1e6 - self._loop.time()
@@ -189,7 +202,8 @@ class Lane:
         if not isinstance(reply, hiredis.ReplyError):
             future.set_result(reply)
         elif call.script is not None and str(reply).startswith("NOSCRIPT"):
-            call.command[:2] = ["EVAL", call.script.source]
+            if isinstance(call.command, list):
+                call.command[:2] = ["EVAL", call.script.source]
             call.script = None
             self._waiting.append(call)
             self.flush()

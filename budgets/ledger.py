@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 
 from budgets import keyspace, scripts
-from budgets.lanes import DEADLINE, ScriptError
+from budgets.frames import DEADLINE, HOLE, Frame, PackedCall
+from budgets.lanes import ScriptError
 from budgets.reach import AnyLane
 from budgets.values import value
 from budgets.windows import Window, Windows, windows_at
@@ -125,6 +126,39 @@ class Reservation:
         return " ".join(counter.key for counter in self.counters)
 
 
+class Claim:
+    """What a reserve asks for whatever its amount, packed once: good for every request of a key on a day that is alike.
+
+    `day`: the day that the counters' windows were reckoned from; Redis checks it against its own clock.
+    """
+
+    __slots__ = ("_frame", "counters", "meta", "tenant_id")
+
+    def __init__(
+        self, request: Request, counters: Sequence[Counter], day: Window, version: int, owner: str, lease_ms: int
+    ) -> None:
+        self.tenant_id = tenant = request.tenant_id
+        self.counters, self.meta = tuple(counters), _meta(request)
+        policy, _, holds, journal = _ending_keys(tenant, "")
+        arguments: list[str | int | bytes] = []
+        for counter in counters:
+            cap = "" if counter.cap is None else counter.cap
+            arguments += (cap, "1" if counter.hard else "", counter.window.expires_at)
+        self._frame = Frame(
+            scripts.RESERVE,
+            [policy, HOLE, holds, journal, *[counter.key for counter in counters]],
+            [
+                *(version, DEADLINE, day.start, day.end, lease_ms, HOLE, HOLE),
+                *(owner, self.meta, keyspace.hold_prefix(tenant), HOLE, *arguments, HOLE, HOLE),
+            ],
+        )
+
+    def call(self, hold: str, least: int, most: int, building: str, *, between: bool) -> PackedCall:
+        key, building_too = keyspace.hold(self.tenant_id, hold).encode(), building.encode()
+        amounts = b"%d" % least, b"%d" % most
+        return self._frame.filled(key, *amounts, hold.encode(), building_too, b"" if between else b"1")
+
+
 def hold_id() -> str:
     return new_id("req", 20)
 
@@ -139,6 +173,9 @@ class Ledger:
         """The windows of now, by Redis's clock as far as known."""
         return windows_at(self.lane.now())
 
+    def claim(self, request: Request, counters: Sequence[Counter], *, day: Window, version: int) -> Claim:
+        return Claim(request, counters, day, version, self.owner, self.lease_ms)
+
     async def reserve(
         self,
         request: Request,
@@ -152,38 +189,26 @@ class Ledger:
         building: str = "",
         between: bool = True,
     ) -> Reservation:
+        """`hold` for a claim that nobody keeps."""
+        claim = self.claim(request, counters, day=day, version=version)
+        return await self.hold(claim, least=least, most=most, hold=hold, building=building, between=between)
+
+    async def hold(
+        self, claim: Claim, *, least: int, most: int, hold: str, building: str = "", between: bool = True
+    ) -> Reservation:
         """Hold between `least` and `most` on all counters or on none. Repeat with the same `hold` after a lost reply.
 
         `most` while there is plenty; where money is short a share of what is left, `least` at the least. `between`
-        False: either `most` or `least`.
-        `day`: the day that the counters' windows were reckoned from; Redis checks it against its own clock. `building`:
-        the one that all holds of this worker are known to, '' if it has none; another one is LedgerCold. Raises
-        CapExceeded, PolicyStale, PolicyFenced, WindowMoved, HoldGone, LedgerCold, LedgerOpening, LedgerUnavailable.
+        False: either `most` or `least`. `building`: the one that all holds of this worker are known to, '' if it has
+        none; another one is LedgerCold. Raises CapExceeded, PolicyStale, PolicyFenced, WindowMoved, HoldGone,
+        LedgerCold, LedgerOpening, LedgerUnavailable.
         """
-        tenant = request.tenant_id
-        meta = _meta(request)
-        arguments: list[str | int | bytes] = []
-        for counter in counters:
-            cap = "" if counter.cap is None else counter.cap
-            arguments += (cap, "1" if counter.hard else "", counter.window.expires_at)
-        reply = await self._ask(
-            scripts.RESERVE,
-            [
-                keyspace.policy(tenant),
-                keyspace.hold(tenant, hold),
-                keyspace.holds(tenant),
-                keyspace.journal(tenant),
-                *[counter.key for counter in counters],
-            ],
-            *(version, DEADLINE, day.start, day.end, self.lease_ms, least, most),
-            *(self.owner, meta, keyspace.hold_prefix(tenant), hold, *arguments, building),
-            *(() if between else ("1",)),
-        )
+        reply = await self._told(self.lane.send(claim.call(hold, least, most, building, between=between)))
         if reply[0] != b"OK":
-            self._refuse(reply, counters)
+            self._refuse(reply, claim.counters)
         remaining = int(reply[3]) if reply[3] else None
-        built = str(reply[4], "ascii")
-        return Reservation(hold, tenant, tuple(counters), int(reply[1]), int(reply[2]), remaining, meta, built)
+        built, granted, at = str(reply[4], "ascii"), int(reply[1]), int(reply[2])
+        return Reservation(hold, claim.tenant_id, claim.counters, granted, at, remaining, claim.meta, built)
 
     async def extend(self, reservation: Reservation, *, least: int, most: int, version: int | None = None) -> int:
         """Enlarge an open hold by between `least` and `most`; the whole hold now. Raises as reserve does.
@@ -221,12 +246,12 @@ class Ledger:
         self, reservation: Reservation, cost: int, usage: bytes, *, adopt: bool = False
     ) -> "asyncio.Future[Any]":
         """The same, queued: written at the end of this turn of the loop. `entry_of` reads the reply."""
-        adoption: tuple[Any, ...] = ()
-        if adopt:
-            adoption = (reservation.held, reservation.counter_keys, reservation.at_ms, reservation.meta)
         tenant, hold = reservation.tenant_id, reservation.id
-        arguments = (hold, cost, usage, "adopt" if adopt else "", *adoption)
-        return self.lane.call(scripts.SETTLE, _ending_keys(tenant, hold), *arguments)
+        if not adopt:
+            key = keyspace.hold(tenant, hold).encode()
+            return self.lane.send(_settle_frame(tenant).filled(key, hold.encode(), b"%d" % cost, usage))
+        adoption = (reservation.held, reservation.counter_keys, reservation.at_ms, reservation.meta)
+        return self.lane.call(scripts.SETTLE, _ending_keys(tenant, hold), hold, cost, usage, "adopt", *adoption)
 
     async def release(self, tenant_id: str, hold: str, usage: bytes) -> str:
         """Give a hold back whole; also one whose reserve got no answer, so that a late one finds a tombstone."""
@@ -264,8 +289,11 @@ class Ledger:
         return str(reply[1], "ascii"), [str(hold, "ascii") for hold in reply[2:]]
 
     async def _ask(self, script: Any, keys: list[str], *args: str | int | bytes) -> list[Any]:
+        return await self._told(self.lane.call(script, keys, *args))
+
+    async def _told(self, asked: "asyncio.Future[Any]") -> list[Any]:
         try:
-            reply: list[Any] = await self.lane.call(script, keys, *args)
+            reply: list[Any] = await asked
         except (StoreUnavailable, ScriptError) as error:
             raise LedgerUnavailable(str(error)) from error
         return reply
@@ -302,6 +330,12 @@ def _ending_keys(tenant_id: str, hold: str) -> list[str]:
         keyspace.holds(tenant_id),
         keyspace.journal(tenant_id),
     ]
+
+
+@lru_cache(maxsize=4096)
+def _settle_frame(tenant_id: str) -> Frame:
+    policy, _, holds, journal = _ending_keys(tenant_id, "")
+    return Frame(scripts.SETTLE, [policy, HOLE, holds, journal], [HOLE, HOLE, HOLE, ""])
 
 
 def entry_of(reply: list[Any]) -> str:

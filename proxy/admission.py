@@ -137,11 +137,8 @@ class Admission:
             windows = self._ledger.windows()
             asked = time.monotonic()
             try:
-                reservation = await self._ledger.reserve(
-                    request,
-                    caller.counters(windows, request.end_user),
-                    day=windows.day,
-                    version=caller.version,
+                reservation = await self._ledger.hold(
+                    caller.claim(self._ledger, windows, request),
                     least=ask.least,
                     most=ask.most,
                     between=ask.between,

@@ -105,19 +105,9 @@ async def _reserve(
     call: Call, caller: KeyPolicy, parsed: ParsedRequest, end_user: str, model: Model, plan: Plan, engine: Engine
 ) -> tuple[Plan, Reservation]:
     """The hold, and the plan that it was granted by."""
-    request = Request(
-        tenant_id=caller.tenant_id,
-        key_id=caller.key_id,
-        mode=caller.mode,
-        provider=call.adapter.provider,
-        model=parsed.model,
-        endpoint=call.adapter.path,
-        end_user=end_user,
-        stream=parsed.stream,
-        price=_price_of(model),
-        price_source=model.source,
-        price_since=model.since.isoformat() if model.since else "",
-        own_price=model.own,
+    request = _request_of(
+        *(caller.tenant_id, caller.key_id, caller.mode, call.adapter.provider, call.adapter.path),
+        *(parsed.model, end_user, parsed.stream, model),
     )
     waited = False
     while True:
@@ -130,9 +120,33 @@ async def _reserve(
         plan, waited = smaller, True
 
 
-@lru_cache(maxsize=1024)
-def _price_of(model: Model) -> tuple[tuple[str, int], ...]:
-    return tuple(model.rates.given().items())
+@lru_cache(maxsize=4096)
+def _request_of(
+    tenant_id: str,
+    key_id: str,
+    mode: str,
+    provider: str,
+    endpoint: str,
+    name: str,
+    end_user: str,
+    stream: bool,
+    model: Model,
+) -> Request:
+    """`name`: the model's as the client wrote it."""
+    return Request(
+        tenant_id=tenant_id,
+        key_id=key_id,
+        mode=mode,
+        provider=provider,
+        model=name,
+        endpoint=endpoint,
+        end_user=end_user,
+        stream=stream,
+        price=tuple(model.rates.given().items()),
+        price_source=model.source,
+        price_since=model.since.isoformat() if model.since else "",
+        own_price=model.own,
+    )
 
 
 # --- after the hold --------------------------------------------------------------------------------------------------

@@ -6,12 +6,14 @@ from datetime import date
 
 from budgets import keyspace
 from budgets.end_users import ANONYMOUS, EndUserCaps
-from budgets.ledger import Counter
+from budgets.ledger import Claim, Counter, Ledger, Request
 from budgets.pricing.own import PriceBook
 from budgets.windows import Windows
 from proxy import refusals
 from proxy.providers.base import Endpoint
 from tenants import crypto
+
+MOST_CLAIMS = 64  # some 2 KB each: as many models and endpoints as one key is used for
 
 CapPlace = tuple[str, str]
 """Scope (`tenant`, `api_key`) and window (`month`, `day`)."""
@@ -50,6 +52,8 @@ class KeyPolicy:
     """Or `estimate`, by choice of the tenant."""
     _secrets: dict[str, str] = field(default_factory=dict)
     _counters: tuple[Windows, tuple[Counter, ...]] | None = None
+    _claims: dict[Request, Claim] = field(default_factory=dict)
+    """Of the windows of `_counters`, for requests of nobody in particular."""
 
     def secret(self, provider: str) -> str | None:
         """The tenant's key at a provider; None where there is none. Raises EncryptionUnavailable."""
@@ -59,10 +63,21 @@ class KeyPolicy:
             self._secrets[provider] = crypto.decrypt(self.ciphertexts[provider])
         return self._secrets[provider]
 
+    def claim(self, ledger: Ledger, windows: Windows, request: Request) -> Claim:
+        """What such a request asks of the ledger now, whatever its amount."""
+        counters = self.counters(windows, request.end_user)
+        if (known := self._claims.get(request)) is not None:
+            return known
+        claim = ledger.claim(request, counters, day=windows.day, version=self.version)
+        if self.end_users is None and not request.end_user and len(self._claims) < MOST_CLAIMS:
+            self._claims[request] = claim
+        return claim
+
     def counters(self, windows: Windows, end_user: str = "") -> tuple[Counter, ...]:
         """Every counter that a request of this key touches now, the widest scope first. `end_user`: a hash, or ''."""
         if self._counters is None or self._counters[0] is not windows:
             self._counters = (windows, tuple(self._reckon(windows)))
+            self._claims.clear()
         if self.end_users is None:
             return self._counters[1]
         return self._counters[1] + self._of_end_user(self.end_users, windows, end_user or ANONYMOUS)

@@ -24,8 +24,8 @@ REQUEST = Request(TENANT, KEY, "live", "openai", "gpt-4o", "/chat/completions", 
 class Mute(Ledger):
     """Redis does what it is asked to; the answer to a reserve never arrives."""
 
-    async def reserve(self, *args: Any, **kwargs: Any) -> Reservation:
-        await super().reserve(*args, **kwargs)
+    async def hold(self, *args: Any, **kwargs: Any) -> Reservation:
+        await super().hold(*args, **kwargs)
         raise LedgerUnavailable("the answer was lost")
 
 
