@@ -12,6 +12,7 @@ from tests.support.postgres import PostgresServer
 TESTS = Path(__file__).resolve().parent.parent
 # Where a query, a lock or a constraint decides something. Pages only read through what is tested here.
 FOLDERS = ["alerts", "api", "budgets", "tenants"]
+ON_CLUSTER = "scale/test_recovery_on_cluster.py"  # drain, rebuild and audit: locks here, scripts on several servers there
 # A test's thread that ends without closing its connection matters to nobody, and psycopg says so.
 LEFT_OPEN = "ignore:<psycopg.Connection:ResourceWarning"
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", LEFT_OPEN]
@@ -27,13 +28,13 @@ def test_the_suite_starts_a_postgres_of_its_own(postgres: PostgresServer) -> Non
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_the_database_tests_pass_on_postgres(folder: str, postgres: PostgresServer) -> None:
+@pytest.mark.parametrize("place", [*FOLDERS, ON_CLUSTER])
+def test_the_database_tests_pass_on_postgres(place: str, postgres: PostgresServer) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TOKONOMICS_"))}
     environment |= {"DATABASE_URL": postgres.url}
     selection = "database and not (stack or browser or sqlite)"
     done = subprocess.run(
-        [*PYTEST, "-m", selection, f"tests/{folder}"],
+        [*PYTEST, "-m", selection, f"tests/{place}"],
         cwd=TESTS.parent,
         env=environment,
         capture_output=True,
