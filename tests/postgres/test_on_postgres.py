@@ -12,7 +12,8 @@ from tests.support.postgres import PostgresServer
 TESTS = Path(__file__).resolve().parent.parent
 # Where a query, a lock or a constraint decides something. Pages only read through what is tested here.
 FOLDERS = ["alerts", "api", "budgets", "tenants"]
-ON_CLUSTER = "scale/test_recovery_on_cluster.py"  # drain, rebuild and audit: locks here, scripts on several servers there
+# Drain, rebuild and audit: locks here, scripts on several servers there.
+ON_CLUSTER = "scale/test_recovery_on_cluster.py"
 # A test's thread that ends without closing its connection matters to nobody, and psycopg says so.
 LEFT_OPEN = "ignore:<psycopg.Connection:ResourceWarning"
 PYTEST = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", LEFT_OPEN]
