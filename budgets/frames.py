@@ -5,7 +5,6 @@ ones that stay as bytes; `filled` puts in the others, and the lane those that ar
 """
 
 from collections.abc import Iterable, Sequence
-from itertools import islice
 
 from tenants.store import Script
 
@@ -52,34 +51,30 @@ class Frame:
         arguments: list[Argument] = [len(keys), *keys, RUN_ID, *args]
         self._script, self._key = script, str(keys[0])
         head = b"*%d\r\n%b" % (len(arguments) + 2, _named("EVALSHA", script.sha))
-        self._pieces: list[tuple[bytes, int]] = [(head, 0)]
-        """Bytes, and how many holes are in them; with holes they are a template. The first names the script."""
-        template, holes = b"", 0
+        self._pieces: list[tuple[bytes, int, int]] = [(head, 0, 0)]
+        """Bytes; with holes, a template for some of the values (each with its length): from where, until where."""
+        template, at, until = b"", 0, 0
         for argument in arguments:
             if argument is HOLE:
-                template, holes = template + b"$%d\r\n%b\r\n", holes + 1
+                template, until = template + b"$%d\r\n%b\r\n", until + 2
             elif argument is RUN_ID or argument is DEADLINE:
-                self._end_piece(template, holes)
-                self._pieces.append((argument, 0))
-                template, holes = b"", 0
+                self._end_piece(template, at, until)
+                self._pieces.append((argument, 0, 0))
+                template, at = b"", until
             else:
                 template += packed(argument).replace(b"%", b"%%")
-        self._end_piece(template, holes)
+        self._end_piece(template, at, until)
 
-    def _end_piece(self, template: bytes, holes: int) -> None:
+    def _end_piece(self, template: bytes, at: int, until: int) -> None:
         if template:
-            self._pieces.append((template if holes else template.replace(b"%%", b"%"), holes))
+            self._pieces.append((template if at < until else template.replace(b"%%", b"%"), at, until))
 
     def filled(self, *values: bytes) -> PackedCall:
         """`values`: one for each hole, in order."""
-        left, pieces = iter(values), []
-        for piece, holes in self._pieces:
-            if holes:
-                sized: list[int | bytes] = []
-                for value in islice(left, holes):
-                    sized += (len(value), value)
-                piece = piece % tuple(sized)
-            pieces.append(piece)
+        sized: list[int | bytes] = []
+        for value in values:
+            sized += (len(value), value)
+        pieces = [piece % tuple(sized[at:until]) if at < until else piece for piece, at, until in self._pieces]
         return PackedCall(self._script, self._key, pieces)
 
 
