@@ -184,10 +184,13 @@ class _OutputLimits:
 def _output_limits(
     model: Model, client_limit: int | None, default_limit: int, floor: int, least_output: int
 ) -> _OutputLimits:
-    """A client's own limit is forwarded as it is; it is priced up to the model's, which nothing can exceed."""
+    """A client's own limit is forwarded as it is. It is priced up to the model's, which nothing can exceed; up to the
+    window where the model's is only what a list of others says.
+    """
     model_limit = model.max_output_tokens
     if client_limit is not None:
-        priced = client_limit if model.limits_own else min(client_limit, model_limit)
+        most = model.context_window if model.output_listed else model_limit
+        priced = client_limit if model.limits_own else min(client_limit, most)
         return _OutputLimits(priced, priced)
     most = min(max(default_limit, least_output), model_limit)
     return _OutputLimits(min(max(floor, least_output), most), most)

@@ -90,10 +90,11 @@ def _model(provider: str, model_id: str, on: date) -> Model | None:
     if prices is None:
         return None
     purpose, standard, tiers = prices
-    limits = limits_of(provider, model_id, info.context_window)
+    name = _name_on_the_wire(info) if provider in PREFIXED else model_id
+    limits = limits_of(provider, name, info.context_window)
     return Model(
         provider=provider,
-        id=_name_on_the_wire(info) if provider in PREFIXED else model_id,
+        id=name,
         standard=standard,
         tiers=tiers,
         context_window=limits.window,
@@ -102,8 +103,9 @@ def _model(provider: str, model_id: str, on: date) -> Model | None:
         priced_on=on,
         purpose=purpose,
         tokenizer="byte_bpe" if provider == "openai" else "unknown",
-        window_published=limits.published or (provider in PREFIXED and info.context_window is not None),
+        window_published=limits.published or (provider in PREFIXED and (limits.listed or bool(info.context_window))),
         output_published=limits.published,
+        output_listed=limits.listed,
         since=since(info, on),
         regions=regions_of(provider, model_id),
         hours=tuple(hours for hours, _ in windows_of(info)),

@@ -2,13 +2,14 @@
 
 OpenAI (developers.openai.com/api/docs/guides/images-vision) has two. Tiles: the image is scaled into 2048 x 2048, then
 to 768 px on its short side; it costs a base plus so much per 512 px tile. Patches: it costs a multiple of the 32 px
-patches that cover it, up to a budget; from GPT-5.6 on, `auto` and `original` know none. (No page says so: a photo of
-4032 x 3024 was billed at 14,364 tokens on gpt-6-astra, where gpt-5.5 billed 11,868; one of 9000 x 6000 at some 63,000 on
-gpt-6.1-sol. huggingface.co/datasets/JOHNISKING/image-token-cost, docs.apiyi.com/en/faq/vision-image-too-large.)
-Anthropic (platform.claude.com/docs/en/build-with-claude/vision): about width x height / 750, counted in 28 px patches,
-scaled down above a budget that newer models have raised. Google (ai.google.dev/gemini-api/docs/tokens and
-/media-resolution): Gemini 3 allots at most 2,240 tokens, at its highest resolution; the models before it count 258 for
-each tile of 256 to 768 px, cut by the short side, or in high resolution pan and scan with about 2,300. As of 2026-11-24.
+patches that cover it, up to a budget; from GPT-5.6 on, `auto` and `original` know none. (No page of theirs was found: a
+photo of 4032 x 3024 was billed at 14,364 tokens on gpt-6-astra, where gpt-5.5 billed 11,868; one of 9000 x 6000 at some
+63,000 on gpt-6.1-sol. huggingface.co/datasets/JOHNISKING/image-token-cost, docs.apiyi.com/en/faq/vision-image-too-
+large.) Anthropic (platform.claude.com/docs/en/build-with-claude/vision): about width x height / 750, counted in 28 px
+patches, scaled down above a budget that newer models have raised. Google (ai.google.dev/gemini-api/docs/tokens and
+/media-resolution): Gemini 3 allots at most 2,240 tokens, at its highest resolution; Gemini 4 takes the same settings,
+and is taken for twice that, for its row of the table was not read; the models before them count 258 for each tile of
+256 to 768 px, cut by the short side, or in high resolution pan and scan with about 2,300. As of 2026-11-24.
 
 Where the pages are vague the larger reading counts: small images are taken as scaled up, `low` detail as no cheaper on
 patch models, `original` detail as possible on every model that may know it. An image of unknown size is the largest
@@ -82,7 +83,7 @@ _CLAUDE_FIRST_RESOLUTION = (
 )  # fmt: skip
 _CLAUDE_MOST, _CLAUDE_MOST_LATER = 1_700, 5_000
 
-_GEMINI_ALLOTTED, _GEMINI_MOST = ("gemini-3-", "gemini-3."), 2_240
+_GEMINI_ALLOTTED = (("gemini-3-", 2_240), ("gemini-3.", 2_240), ("gemini-4-", 4_480))
 _GEMINI_TILED = ("gemini-1.5-", "gemini-flash-1.5", "gemini-pro-1.5", "gemini-2.0-", "gemini-2.5-")
 _GEMINI_TILE, _GEMINI_PANNED = 258, 2_560
 
@@ -137,8 +138,9 @@ def _claude(model_id: str, size: tuple[int, int] | None) -> int:
 
 
 def _gemini(model_id: str, size: tuple[int, int] | None) -> int | None:
-    if model_id.startswith(_GEMINI_ALLOTTED):
-        return _GEMINI_MOST
+    allotted = next((most for prefix, most in _GEMINI_ALLOTTED if model_id.startswith(prefix)), None)
+    if allotted is not None:
+        return allotted
     if size is None or not model_id.startswith(_GEMINI_TILED):
         return None
     width, height = size

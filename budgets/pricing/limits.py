@@ -2,14 +2,16 @@
 
 They are read from `limits.csv`, one row a model with the day on which it was last looked at and the page it is from;
 `manage.py refresh_limits` compares it with what is published (docs/operations.md). A number may be too large, which
-only makes a hold larger; one that is too small would let a request cost more than its hold. Models go by the canonical
-ids of the price data. `offered` are those that one can chat with today, what `GET /v1/models` lists; the others are
-retired, fine-tuned, for another endpoint, or named otherwise on the wire.
+only makes a hold larger; one that is too small would let a request cost more than its hold. So the word of a list that
+others keep (`LISTS`) counts for less than a provider's own page: its output limit is what we write where a client names
+none, but a client's own limit is held for up to the whole window, and its window is taken 5 % longer, for lists round
+(128,000 for 131,072). Models go by the ids that they are called by. `offered` are those that one can chat with today,
+what `GET /v1/models` lists; the others are retired, fine-tuned, for another endpoint, or named otherwise on the wire.
 """
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -18,17 +20,22 @@ COLUMNS = ("provider", "model", "context_window", "max_output_tokens", "offered"
 
 # The longest window that a provider has published: what a model without any number can hold at most.
 LONGEST_WINDOW = 2_097_152
+# Lists kept by others than the provider, by how `source` begins; the larger number of all counts.
+LISTS = ("models.dev", "litellm")
 _WIDEST = {"openai": 1_050_000, "anthropic": 1_000_000}
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Upper bounds in tokens; `published` where they are the provider's own; `current` where one can chat with it."""
+    """Upper bounds in tokens; `published` where they are the provider's own, `listed` where a list of others has them;
+    `current` where one can chat with it.
+    """
 
     window: int
     output: int
     published: bool
     current: bool
+    listed: bool = False
     checked: date | None = None
 
 
@@ -66,10 +73,17 @@ def read_table(lines: Iterable[str]) -> list[Row]:
     ]
 
 
-_KNOWN = {
-    (row.provider, row.model): Limits(row.context_window, row.max_output_tokens, True, row.offered, row.checked)
-    for row in read_table(TABLE.read_text(encoding="utf-8").splitlines())
-}
+def _limits(row: Row) -> Limits:
+    listed = row.source.startswith(LISTS)
+    window = _not_rounded(row.context_window) if listed else row.context_window
+    return Limits(window, row.max_output_tokens, not listed, row.offered, listed, row.checked)
+
+
+def _not_rounded(window: int) -> int:
+    return window * 21 // 20
+
+
+_KNOWN = {(row.provider, row.model): _limits(row) for row in read_table(TABLE.read_text(encoding="utf-8").splitlines())}
 
 
 def limits_of(provider: str, model_id: str, known_window: int | None) -> Limits:
@@ -77,7 +91,10 @@ def limits_of(provider: str, model_id: str, known_window: int | None) -> Limits:
 
     A model whose output limit is not known can answer at most a whole window.
     """
-    if found := _KNOWN.get((provider, model_id)):
+    found = _KNOWN.get((provider, model_id))
+    if found and found.listed and known_window:
+        return replace(found, window=max(found.window, _not_rounded(known_window)))
+    if found:
         return found
-    window = known_window * 21 // 20 if known_window else _WIDEST.get(provider, LONGEST_WINDOW)
+    window = _not_rounded(known_window) if known_window else _WIDEST.get(provider, LONGEST_WINDOW)
     return Limits(window, window, published=False, current=False)

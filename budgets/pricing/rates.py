@@ -152,7 +152,9 @@ class Model:
 
     `tiers` are the service tiers beside the standard one (`flex`, `priority`, `fast`, `batch`). `context_window` is an
     upper bound, the published number where `window_published`; `max_output_tokens` is one too, the published number
-    where `output_published`. `tokenizer` is `byte_bpe` (never more tokens than bytes) or `unknown`.
+    where `output_published`. Where `output_listed`, it is what a list of others has: good enough for a limit that we
+    write, not for holding less than a client's own. `tokenizer` is `byte_bpe` (never more tokens than bytes) or
+    `unknown`.
 
     since        the day on which this price came into force, None where nobody says
     regions      where inference in some regions costs more: percent of the token rates, by the provider's name
@@ -174,6 +176,7 @@ class Model:
     tokenizer: str = "unknown"
     window_published: bool = False
     output_published: bool = False
+    output_listed: bool = False
     since: date | None = None
     regions: Mapping[str, int] = field(default_factory=dict, hash=False)
     own: str = ""

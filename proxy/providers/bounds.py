@@ -19,7 +19,7 @@ def quote_of(
     """
     if parsed.service_tier != _ANY_TIER and not model.offers(parsed.service_tier):
         unbounded("service_tier", f"`{model.id}` has no price for the service tier `{parsed.service_tier}`.")
-    if parsed.usual_limit and not model.output_published:
+    if parsed.usual_limit and not (model.output_published or model.output_listed):
         default_limit = min(default_limit, parsed.usual_limit)
     try:
         if parsed.at_most is not None:

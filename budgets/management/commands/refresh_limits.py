@@ -32,7 +32,8 @@ class Command(BaseCommand):
             action="append",
             default=[],
             metavar="URL-OR-FILE",
-            help=f"a list in the shape of {MODELS_DEV}; may be given several times. "
+            help=f"a list in the shape of {MODELS_DEV} or of LiteLLM's model_prices_and_context_window.json; "
+            "may be given several times, and the larger number of a model counts. "
             "Without any, only the price data in the wheel is looked at, and nothing is fetched",
         )
         parser.add_argument("--write", action="store_true", help="write the table; look at the difference first")
@@ -58,7 +59,7 @@ class Command(BaseCommand):
             raise CommandError(f"{len(left)} differences are left.", returncode=1)
 
     def _is_left(self, way: Way, options: dict[str, Any]) -> bool:
-        if way is Way.CONFIRMED:
+        if way in (Way.CONFIRMED, Way.DECIDED):
             return False
         return not options["write"] or (way is Way.LOWERED and not options["lower"])
 

@@ -118,6 +118,13 @@ def test_no_output_beyond_the_models_own_limit_is_priced() -> None:
     assert plain_quote(model, 10, floor=10_000).least_output == 4_096
 
 
+def test_what_only_a_list_of_others_says_shortens_what_we_write_but_not_what_a_client_is_held_for() -> None:
+    listed = replace(gpt_4o(), max_output_tokens=4_096, output_published=False, output_listed=True)
+    assert plain_quote(listed, 10).most_output == 4_096
+    assert plain_quote(listed, 10, 10_000).most_output == 10_000
+    assert plain_quote(listed, 10, 1_000_000).most_output == listed.context_window
+
+
 def test_a_thinking_budget_raises_both_the_least_and_a_default_below_it() -> None:
     quoted = plain_quote(gpt_4o(), 10, default_limit=1_000, least_output=5_000)
     assert (quoted.least_output, quoted.most_output) == (5_000, 5_000)

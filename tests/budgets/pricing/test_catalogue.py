@@ -161,9 +161,31 @@ def test_most_models_that_are_sold_today_have_published_limits() -> None:
 
 def test_every_limit_in_our_table_belongs_to_a_model_of_the_price_data() -> None:
     rows = read_table(TABLE.read_text().splitlines())
-    for provider in PROVIDERS:
-        assert {row.model for row in rows if row.provider == provider} <= {info.id for info in model_infos(provider)}
+    for row in rows:
+        known = find(row.provider, row.model, TODAY)
+        assert row.model in {info.id for info in model_infos(row.provider)} or (known and known.id == row.model), row
     assert len({(row.provider, row.model) for row in rows}) == len(rows)
+
+
+def test_a_limit_from_a_list_of_others_is_known_as_such_and_its_window_taken_longer() -> None:
+    grok, llama = (find("xai", "grok-4.7", TODAY), find("groq", "llama-3.3-70b-versatile", TODAY))
+    assert grok is not None and llama is not None
+    assert (grok.output_listed, grok.output_published, grok.window_published) == (True, False, True)
+    assert grok.context_window == 525_000 and grok.max_output_tokens == 500_000
+    assert (llama.output_listed, llama.output_published, llama.context_window) == (False, True, 131_072)
+    cyber = find("openai", "gpt-6-cyber", TODAY)
+    assert cyber is not None and cyber.output_listed and not cyber.window_published  # nothing is clipped by it
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["groq/openai/gpt-oss-120b", "mistral/mistral-small-latest", "deepseek/deepseek-chat", "xai/grok-4.7",
+     "together/moonshotai/Kimi-K3", "fireworks/accounts/fireworks/models/glm-5p2", "openrouter/openai/gpt-4o",
+     "cerebras/gpt-oss-120b"],
+)  # fmt: skip
+def test_what_people_use_at_the_other_providers_has_a_limit_from_somewhere(name: str) -> None:
+    model = find(name.partition("/")[0], name, TODAY)
+    assert model is not None and (model.output_published or model.output_listed)
 
 
 def test_our_windows_are_never_smaller_than_the_price_datas() -> None:

@@ -28,6 +28,14 @@ def listed(**models: tuple[Any, Any]) -> dict[str, Any]:
     return {"openai": {"models": given}}
 
 
+def litellm(**models: tuple[Any, Any]) -> dict[str, Any]:
+    given = {
+        name: {"litellm_provider": "openai", "max_input_tokens": window, "max_output_tokens": output}
+        for name, (window, output) in models.items()
+    }
+    return {"sample_spec": {}} | given
+
+
 def changes(document: dict[str, Any]) -> dict[str, Way]:
     published = refresh.published_in(document, "models.dev/api.json", DAY)
     return {change.after.model: change.way for change in refresh.compare(ROWS, published, DAY)}
@@ -51,6 +59,33 @@ def test_of_several_names_of_a_model_the_larger_numbers_count_and_what_is_unknow
         }
     )
     assert changes(document) == {"gpt-4o": Way.CONFIRMED}
+
+
+def test_of_several_lists_the_larger_number_counts_and_the_note_says_who_says_less() -> None:
+    one = refresh.published_in(listed(**{"gpt-4": (8_192, 9_000)}), "models.dev/api.json", DAY)
+    other = refresh.published_in(litellm(**{"gpt-4": (8_192, 8_500), "o3": (1, None)}), "a file", DAY)
+    (change,) = refresh.compare(ROWS, [*one, *other], DAY)
+    assert (change.way, change.after.max_output_tokens, change.after.source) == (Way.RAISED, 9_000, one[0].source)
+    assert change.after.note == "8500 by litellm in a file"
+
+
+def test_litellms_list_is_read_by_its_own_names_of_providers_and_models() -> None:
+    names = {"together_ai/zai-org/GLM-5.3": 128_000, "fireworks_ai/accounts/fireworks/models/glm-5p2": 9_000}
+    document = {"sample_spec": {}} | {
+        name: {"litellm_provider": name.partition("/")[0], "max_input_tokens": 10**6, "max_tokens": output}
+        for name, output in names.items()
+    }
+    found = {(each.provider, each.model): each for each in refresh.published_in(document, "litellm/1", DAY)}
+    assert found["together", "zai-org/GLM-5.3"].max_output_tokens == 128_000
+    assert found["fireworks", "accounts/fireworks/models/glm-5p2"].context_window == 10**6
+    azures = {"sample_spec": {}, "azure/gpt-4o": {"litellm_provider": "azure", "max_tokens": 5}}
+    assert refresh.published_in(azures, "litellm/1", DAY) == []  # OpenAI's models are OpenAI's rows
+
+
+def test_what_somebody_decided_and_wrote_down_no_list_changes(table: Path) -> None:
+    said, well = run(table, listed(**{"gpt-4o": (1_000_000, 4_096)}), "--write", "--lower")
+    assert well and "decided    openai gpt-4o: 128,000 / 16,384 -> 1,000,000 / 4,096" in said
+    assert "openai,gpt-4o,128000,16384,yes,2026-01-01,a page,a note" in table.read_text()
 
 
 def test_a_confirmed_row_gets_the_day_and_keeps_its_page_and_note() -> None:
@@ -113,8 +148,8 @@ def test_the_command_shows_a_difference_and_writes_nothing_unasked(table: Path) 
     before = table.read_text()
     said, well = run(table, listed(**{"gpt-4": (8_192, 16_384)}))
     assert not well and table.read_text() == before
-    assert "raised     openai gpt-4: 8,192 / 8,192 -> 8,192 / 16,384" in said
-    assert "\n-openai,gpt-4,8192,8192" in said and "\n+openai,gpt-4,8192,16384" in said
+    assert "raised     openai gpt-4: 8,192 / 8,192 -> 16,384 / 16,384" in said
+    assert "\n-openai,gpt-4,8192,8192" in said and "\n+openai,gpt-4,16384,16384" in said
 
 
 def test_asked_to_write_it_writes_all_but_what_would_shrink(table: Path) -> None:

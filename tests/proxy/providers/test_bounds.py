@@ -188,7 +188,7 @@ def test_a_picture_for_gemini_is_bounded_by_its_size_and_fills_no_window():
     assert most_input_tokens(parsed, FLASH_MODEL) == text + 2_560
     for mime_type, data in (("image/png", "AAAA"), ("image/gif", png(5, 5)[8:]), ("application/pdf", png(5, 5))):
         assert most_input_tokens(gemini(contents=_inline(mime_type, data)), FLASH_MODEL) == FLASH_MODEL.context_window
-    unknown = replace(FLASH_MODEL, id="gemini-4-argon", window_published=False)
+    unknown = replace(FLASH_MODEL, id="gemini-5-krypton", window_published=False)
     assert refusal(most_input_tokens, parsed, unknown).param == "model"
 
 

@@ -259,8 +259,11 @@ def test_an_image_is_bounded_by_the_window_and_refused_where_nobody_published_it
 
 
 def test_a_limit_that_is_written_is_one_that_the_model_can_be_expected_to_take():
-    _, parsed = asked("together/moonshotai/Kimi-K3")
+    _, parsed = asked("together/microsoft/phi-2")  # in no list
     assert quote_of(parsed, find("together", parsed.model, TODAY), default_limit=16_384, floor=256).most_output == 8_192
+    _, parsed = asked("together/moonshotai/Kimi-K3")
+    listed = quote_of(parsed, find("together", parsed.model, TODAY), default_limit=16_384, floor=256)
+    assert listed.most_output == 16_384
 
 
 # --- What comes back -------------------------------------------------------------------------------------------------
