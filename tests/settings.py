@@ -27,4 +27,5 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
     DATABASES["default"]["OPTIONS"]["init_command"] += "PRAGMA synchronous=OFF;"
 else:
+    DATABASES["default"]["ENGINE"] = "tests.support.quick_postgres"
     DATABASES["default"]["CONN_MAX_AGE"] = 0

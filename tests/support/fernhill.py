@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from budgets import keyspace, recovery
+from budgets.holds import OpenHold, written
 from budgets.models import Cap, Crossing, DailySpend, UsageRecord
 from budgets.money import NANO, parse_usd
 from budgets.refusals import Refused
@@ -99,19 +100,16 @@ class Fernhill:
     def roll_up(
         self, key: str, day: date, model: str, cost: int, requests: int, *, provider: str = "openai", end_user: str = ""
     ) -> None:
-        api_key = self.keys[key]
-        row, _ = DailySpend.objects.get_or_create(
-            tenant=self.tenant,
-            api_key=api_key,
-            mode=api_key.mode,
-            day=day,
-            provider=provider,
-            model=model,
-            end_user=end_user,
-        )
+        row, _ = DailySpend.objects.get_or_create(**self.sold(key, day, model, provider=provider, end_user=end_user))
         row.cost, row.requests = row.cost + cost, row.requests + requests
         row.input_tokens, row.output_tokens = row.input_tokens + 2310 * requests, row.output_tokens + 692 * requests
         row.save()
+
+    def sold(self, key: str, day: date, model: str, *, provider: str, end_user: str) -> dict[str, Any]:
+        """What one rollup is of."""
+        api_key = self.keys[key]
+        whose = {"tenant": self.tenant, "api_key": api_key, "mode": api_key.mode, "end_user": end_user}
+        return whose | {"day": day, "provider": provider, "model": model}
 
     def count(self) -> None:
         """Build the counters in Redis from what the database says."""
@@ -127,8 +125,7 @@ class Fernhill:
         meta = {"key": api_key.pk, "mode": api_key.mode, "provider": "openai", "model": model, "user": ""}
         meta |= {"endpoint": "/v1/chat/completions", "stream": True, "price": PRICE}
         redis, name = store.client(), keyspace.hold(self.tenant.pk, hold_id)
-        fields = {"state": "open", "amount": amount, "k": " ".join(counters), "at": at, "o": "test", "left": 0}
-        redis.hset(name, mapping={**fields, "m": orjson.dumps(meta)})
+        redis.set(name, written(OpenHold(amount, tuple(counters), at, "test", orjson.dumps(meta))))
         redis.zadd(keyspace.holds(self.tenant.pk), {hold_id: at + 60_000_000})
         for counter in counters:
             redis.hincrby(counter, "held", amount)
@@ -211,10 +208,9 @@ def most_of_a_month() -> Fernhill:
     Tenant.objects.filter(pk=fernhill.tenant.pk).update(created_at=datetime.fromtimestamp(month.start, UTC))
     fernhill.tenant.refresh_from_db()
     chance = random.Random(19)
-    day = month.first_day
-    while day <= fernhill.now.date():
-        _spend_a_day(fernhill, day, chance)
-        day += timedelta(days=1)
+    days = (fernhill.now.date() - month.first_day).days + 1
+    spent = (row for n in range(days) for row in _a_day(fernhill, month.first_day + timedelta(days=n), chance))
+    DailySpend.objects.bulk_create(spent)
     _last_requests(fernhill)
     _up_to(fernhill, "support-bot", usd("418.42"))
     _up_to(fernhill, "staging", usd("49.98"))
@@ -233,7 +229,7 @@ def most_of_a_month() -> Fernhill:
     return fernhill
 
 
-def _spend_a_day(fernhill: Fernhill, day: date, chance: random.Random) -> None:
+def _a_day(fernhill: Fernhill, day: date, chance: random.Random) -> Iterator[DailySpend]:
     today = day == fernhill.now.date()
     busy = 12 if day.weekday() >= 5 else 44
     if today:
@@ -247,22 +243,24 @@ def _spend_a_day(fernhill: Fernhill, day: date, chance: random.Random) -> None:
             provider = "anthropic" if model.startswith("claude") else "openai"
             users = ("", "3f2a9c41d07be6aa9c1203bd", "9d41c0be6aa9c1203bd3f2a1") if name == "support-bot" else ("",)
             for user in users:
-                fernhill.roll_up(
-                    name, day, model, cost // len(users), chance.randint(40, 400), provider=provider, end_user=user
+                requests = chance.randint(40, 400)
+                yield DailySpend(
+                    **fernhill.sold(name, day, model, provider=provider, end_user=user),
+                    cost=cost // len(users),
+                    requests=requests,
+                    input_tokens=2310 * requests,
+                    output_tokens=692 * requests,
                 )
 
 
 def _up_to(fernhill: Fernhill, key: str, amount: int) -> None:
     """Raise or lower the first day of a key so that its month comes to an amount."""
-    rows = DailySpend.objects.filter(api_key=fernhill.keys[key]).order_by("day")
+    rows = list(DailySpend.objects.filter(api_key=fernhill.keys[key]).order_by("day"))
     total = sum(row.cost for row in rows)
     for row in rows:
         row.cost = row.cost * amount // max(1, total)
-        row.save()
-    first = rows.first()
-    assert first is not None
-    first.cost += amount - sum(row.cost for row in rows.all())
-    first.save()
+    rows[0].cost += amount - sum(row.cost for row in rows)
+    DailySpend.objects.bulk_update(rows, ["cost"])
 
 
 def _last_requests(fernhill: Fernhill) -> None:

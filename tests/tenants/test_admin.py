@@ -4,7 +4,10 @@ from datetime import timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
+from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth.management import create_permissions
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +22,13 @@ from tenants.services import Actor
 from tests.support.valkey import ValkeyServer
 
 OURS = [model for model in admin.site._registry if model._meta.app_label in ("tenants", "budgets")]
+
+
+def permissions(*names: str) -> list[Permission]:
+    create_permissions(apps.get_app_config("tenants"), verbosity=0)  # the test before may have emptied the database
+    found = list(Permission.objects.filter(codename__in=names))
+    assert len(found) == len(names)
+    return found
 
 
 @pytest.fixture
@@ -128,20 +138,16 @@ def test_suspending_without_redis_says_that_it_was_not_done(
 
 
 def test_a_member_of_staff_who_may_only_look_gets_no_actions(client: Client, fernhill: Tenant) -> None:
-    from django.contrib.auth.models import Permission
-
     looker = User.objects.create_user("look@operator.example", is_staff=True)
-    looker.user_permissions.add(Permission.objects.get(codename="view_tenant"))
+    looker.user_permissions.add(*permissions("view_tenant"))
     client.force_login(looker)
     act(client, Tenant, "suspend", fernhill.pk)
     assert Tenant.objects.get().suspended_at is None
 
 
 def test_who_may_change_people_cannot_make_an_operator_of_themselves(client: Client, fernhill: Tenant) -> None:
-    from django.contrib.auth.models import Permission
-
     helper = User.objects.create_user("help@operator.example", is_staff=True)
-    helper.user_permissions.add(*Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    helper.user_permissions.add(*permissions("view_user", "change_user"))
     client.force_login(helper)
     response = client.post(page_of(User, "change", helper.pk), {"is_active": "on", "is_superuser": "on"})
     assert response.status_code == 302
