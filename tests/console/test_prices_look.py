@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from budgets.money import NANO
 from budgets.prices import Terms, set_price
+from tenants import services
 from tenants.services import Actor
 from tests.console.test_writing_pages import VARIANTS, look_at, signed_in, sound
 from tests.support import screens
@@ -35,6 +36,9 @@ def fernhill(store: ValkeyServer) -> Fernhill:
         ),
     ):
         set_price(tenant=company.tenant, provider=provider, model=model, terms=terms, actor=actor)
+    services.set_provider_credential(
+        tenant=company.tenant, provider="openai", secret="sk-proj-0123456789-a7Qx", actor=actor
+    )
     return company
 
 
@@ -47,9 +51,10 @@ def test_the_pages_of_prices_are_sound(
         "prices": "prices/?q=-4",
         "prices-nothing": "prices/?q=gpt-99",
         "price-new": "prices/new/?provider=openai&model=gpt-4o-mini",
-        "price-change": f"prices/{of_model.pk}/",
         "price-remove": f"prices/{of_model.pk}/remove/",
     }
+    alike = {"price-change": f"prices/{of_model.pk}/", "estimate": "prices/estimate/"}  # as far as a check goes
+    pages |= alike if screens.DRAW else {}
     with screens.visit(browser, str(live_server), width=width, scheme=scheme) as visited:
         signed_in(visited, fernhill.owner)
         look_at(visited, fernhill, pages, f"{width}-{scheme}")
@@ -62,3 +67,41 @@ def test_the_pages_of_prices_are_sound(
         page.get_by_role("button", name="Save the price").click()
         page.get_by_text("There is a problem").wait_for()
         sound(visited, f"price-errors-{width}-{scheme}")
+
+
+TOO_LARGE = '{"model": "gpt-4o", "max_tokens": 16000, "messages": [{"role": "user", "content": "Say hello."}]}'
+
+
+@pytest.mark.parametrize(("width", "scheme"), VARIANTS)
+def test_a_request_is_estimated(
+    width: str, scheme: str, browser: Browser, live_server: object, fernhill: Fernhill
+) -> None:
+    with screens.visit(browser, str(live_server), width=width, scheme=scheme) as visited:
+        signed_in(visited, fernhill.owner)
+        page = visited.page
+        page.goto(visited.base + fernhill.home + "prices/estimate/")
+        page.get_by_role("button", name="Estimate").click()
+        expect(page.get_by_role("heading", name="It would be admitted now.")).to_be_focused()
+        sound(visited, f"estimate-admitted-{width}-{scheme}")
+        page.get_by_label("Key that would send it").select_option("staging")
+        page.get_by_label("Body").fill(TOO_LARGE)
+        page.get_by_role("button", name="Estimate").click()
+        expect(page.get_by_role("heading", name="It would be refused now.")).to_be_focused()
+        page.get_by_text("What the app would get").click()
+        sound(visited, f"estimate-refused-{width}-{scheme}")
+        page.get_by_label("Body").fill('{"model": "gpt-4o",}')
+        page.get_by_role("button", name="Estimate").click()
+        expect(page.locator(".problem")).to_be_focused()
+        assert page.title().startswith("Error: ")
+        sound(visited, f"estimate-errors-{width}-{scheme}")
+
+
+def test_a_request_is_estimated_without_script(browser: Browser, live_server: object, fernhill: Fernhill) -> None:
+    with screens.visit(browser, str(live_server), java_script_enabled=False) as visited:
+        signed_in(visited, fernhill.owner)
+        page = visited.page
+        page.goto(visited.base + fernhill.home + "prices/estimate/")
+        page.get_by_role("link", name="Responses").click()
+        page.get_by_role("button", name="Estimate").click()
+        page.get_by_role("heading", name="It would be admitted now.").wait_for()
+        expect(page.get_by_label("Endpoint")).to_have_value("/v1/responses")

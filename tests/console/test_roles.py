@@ -72,6 +72,7 @@ ROWS: dict[str, tuple[str | None, str | None]] = {
     "settings/providers/<slug:provider>/remove/": ("admin", "admin"),
     "prices/": ("viewer", None),
     "prices/new/": ("admin", "admin"),
+    "prices/estimate/": ("viewer", "viewer"),
     "prices/<slug:price_id>/": ("admin", "admin"),
     "prices/<slug:price_id>/remove/": ("admin", "admin"),
     "alerts/": ("viewer", None),

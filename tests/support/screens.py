@@ -56,6 +56,8 @@ class Visit:
 
     def axe(self) -> list[str]:
         found = Axe().run(self.page, options=AXE).response["violations"]
+        # It leaves `style=""` behind, which htmx would copy at the next swap, and which the CSP refuses.
+        self.page.evaluate("document.querySelectorAll('[style]').forEach(each => each.removeAttribute('style'))")
         return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]]
 
     def overflow(self) -> int:
@@ -66,6 +68,7 @@ class Visit:
         """The whole page; of an open menu or dialog only the window, for what lies over a page has no place in it."""
         if DRAW:
             SCREENS.mkdir(parents=True, exist_ok=True)
+            self.page.evaluate("window.scrollTo(0, 0)")  # else what is sticky stands in the middle of the picture
             self.page.screenshot(
                 path=str(SCREENS / f"{name}.png"),
                 full_page=not self.page.locator(":popover-open, dialog[open]").count(),
@@ -101,7 +104,12 @@ def _listen(visited: Visit) -> None:
         if message.type in ("error", "warning") and "/look/" not in message.location.get("url", ""):  # type: ignore[attr-defined]
             visited.complaints.append(f"console: {message.text}")  # type: ignore[attr-defined]
 
+    def on_failure(request: object) -> None:
+        # Aborted: the next page was opened while this one's icon was still on its way.
+        if request.failure != "net::ERR_ABORTED":  # type: ignore[attr-defined]
+            visited.complaints.append(f"failed: {request.url}")  # type: ignore[attr-defined]
+
     visited.page.on("request", on_request)
     visited.page.on("console", on_console)
     visited.page.on("pageerror", lambda error: visited.complaints.append(f"script: {error}"))
-    visited.page.on("requestfailed", lambda request: visited.complaints.append(f"failed: {request.url}"))
+    visited.page.on("requestfailed", on_failure)

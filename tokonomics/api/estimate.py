@@ -1,7 +1,6 @@
 """`estimate/`: what a request could cost, would hold and would meet, said without sending it or holding anything."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -11,19 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from budgets import usual
-from budgets.money import ceil_div
 from budgets.price_api import usd
-from budgets.pricing import cost
-from budgets.pricing.rates import Model, NotPriceable, Purpose
-from budgets.pricing.usage import Usage
 from budgets.serializers import Usd
-from proxy import refusals
-from proxy.estimate import Estimate, estimate
-from proxy.policies import load_policy
-from proxy.providers import registry
-from proxy.providers.base import ParsedRequest
-from proxy.quoting import Call
+from proxy.estimate import Estimate
 from proxy.refusals import Refusal
 from tenants import keys
 from tenants.api import checked
@@ -31,12 +20,8 @@ from tenants.authentication import HasKeyOrToken, KeyOrTokenAuthentication, secr
 from tenants.errors import InvalidValue, NotFound
 from tenants.models import ApiKey, ManagementToken
 from tenants.serializers import Query, Strict, Text
+from tokonomics.api.foreseen import client_body, foresee
 from tokonomics.api.parsers import LongJSONParser
-
-# What a reply is taken to be where no reply of the company says otherwise, output tokens a choice.
-ASSUMED_OUTPUT = 300
-_REQUEST_ID = "rq_estimate"
-_PER_TOKEN = (Purpose.TEXT, Purpose.EMBEDDING)
 
 
 class EstimateBody(Strict):
@@ -121,16 +106,9 @@ def _sender(request: Request, key_id: str | None) -> tuple[ApiKey, str]:
 
 
 def _answered(asked: dict[str, Any], key: ApiKey, digest: str) -> dict[str, Any]:
-    path, _, query = asked["endpoint"].partition("?")
-    adapter = registry.adapter_for(path, query)
-    if adapter is None:
-        return _answer(asked, None, refusals.route_not_metered("POST", path))
-    headers = {name.lower(): value for name, value in asked.get("headers", {}).items()}
-    policy = load_policy(digest)
-    if policy is None:
-        raise NotFound
-    made = estimate(Call(adapter, "", headers, json.dumps(asked["body"]).encode(), _REQUEST_ID), policy)
-    return {**_answer(asked, made, made.refusal), "expected": _expected(made, key)}
+    endpoint, body = asked["endpoint"], json.dumps(asked["body"]).encode()
+    seen = foresee(key, digest, endpoint, body, asked.get("headers", {}))
+    return {**_answer(asked, seen.made, seen.refusal), "expected": seen.expected}
 
 
 def _answer(asked: dict[str, Any], made: Estimate | None, refusal: Refusal | None) -> dict[str, Any]:
@@ -159,48 +137,5 @@ def _answer(asked: dict[str, Any], made: Estimate | None, refusal: Refusal | Non
 
 def _refused(endpoint: str, refusal: Refusal) -> dict[str, Any]:
     body = refusal.body
-    whole = registry.dialect_for(endpoint.partition("?")[0]).error(body, _REQUEST_ID)
     said = {"status": body.status, "code": body.code, "message": body.message}
-    return {**said, "retry": refusal.retry, "body": json.loads(whole)}
-
-
-# --- What it will likely cost ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Expected:
-    cost: int
-    learned_from: str
-    replies: int
-    input_tokens: int
-    output_tokens: int
-
-
-def _expected(made: Estimate, key: ApiKey) -> _Expected | None:
-    if made.plan is None or made.parsed is None or made.model is None:
-        return None
-    most = made.output_limit * made.parsed.choices
-    known = usual.usual_of(key, made.parsed.model, made.call.adapter.path)
-    if known is None:
-        output = min(most, ASSUMED_OUTPUT * made.parsed.choices)
-        return _reckoned(made, made.parsed, made.model, "assumption", 0, made.plan.quote.input_tokens, output)
-    input_tokens = ceil_div(made.plan.quote.input_tokens * known.input_share, usual.PARTS)
-    whose, output = "key" if known.of_key else "company", min(most, known.output_tokens)
-    if made.model.purpose not in _PER_TOKEN:
-        return _Expected(min(known.cost, made.plan.quote.most), whose, known.replies, input_tokens, output)
-    return _reckoned(made, made.parsed, made.model, whose, known.replies, input_tokens, output)
-
-
-def _reckoned(
-    made: Estimate, parsed: ParsedRequest, model: Model, whose: str, replies: int, input_tokens: int, output: int
-) -> _Expected | None:
-    """At the plain rates of the tier that was asked for; never above the bound."""
-    assert made.plan is not None
-    usage = Usage(input_tokens=input_tokens, output_tokens=output, service_tier=parsed.service_tier)
-    if model.purpose not in _PER_TOKEN:
-        return None
-    try:
-        amount = cost.cost(model, usage)
-    except NotPriceable:
-        return None
-    return _Expected(min(amount, made.plan.quote.most), whose, replies, input_tokens, output)
+    return {**said, "retry": refusal.retry, "body": json.loads(client_body(endpoint, refusal))}

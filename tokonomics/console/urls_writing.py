@@ -4,6 +4,7 @@ from django.urls import path, re_path
 
 from tokonomics.console import (
     views_audit,
+    views_estimate,
     views_key,
     views_key_changes,
     views_key_users,
@@ -44,6 +45,7 @@ urlpatterns = [
     path("settings/providers/<slug:provider>/remove/", views_providers.remove, name="provider_remove"),
     path("prices/", views_prices.page, name="prices"),
     path("prices/new/", views_prices.new, name="price_new"),
+    path("prices/estimate/", views_estimate.page, name="estimate"),
     path("prices/<slug:price_id>/", views_prices.change, name="price_change"),
     path("prices/<slug:price_id>/remove/", views_prices.remove, name="price_remove"),
     path("team/", views_team.page, name="team"),
