@@ -1,27 +1,34 @@
 """The operator's page: staff alone, what is wrong in words, whose holds are open, audit and mend by hand."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from playwright.sync_api import Browser
 
 from budgets import auditing, keyspace
 from budgets.money import NANO
 from budgets.windows import windows_of
 from tenants import store as client
-from tenants.models import AuditEvent, User
+from tenants.models import AuditEvent, Tenant, User
 from tests.console.test_look import VARIANTS, assert_sound, browser  # noqa: F401
 from tests.support import screens
 from tests.support.fernhill import PASSWORD, Fernhill, founded, usd
 from tests.support.people import at_desk, text
 from tests.support.valkey import ValkeyServer
+from tokonomics.console import drift as drift_of
+from tokonomics.console import operating
 
 pytestmark = pytest.mark.django_db
 KEYS = (("staging", "50", None), ("nightly", None, None))
+OTHERS = ("Bracken and Sons", "Larch", "Moss", "Quarry Tools", "Rowan", "Sedge Bank", "Thistle", "Yarrow")
 
 
 @pytest.fixture
@@ -99,7 +106,7 @@ def test_it_shows_whose_holds_are_open_and_which_lease_has_run_out(operator: Cli
     said = text(operator.get("/operator/"))
     assert "1 hold is past the end of the lease." in said
     assert "Fernhill Labs in flight 2 held $2.50 past lease 1" in said
-    assert "test holds 2 $2.50" in said, "the web process that owns them"
+    assert "test holds 2 held $2.50" in said, "the web process that owns them"
 
 
 def test_bound_breaches_and_charges_at_hold_are_counted(operator: Client, fernhill: Fernhill) -> None:
@@ -120,6 +127,67 @@ def test_while_redis_is_away_it_says_what_that_means(operator: Client, store: Va
         store.thaw()
     assert page.status_code == 200
     assert "Redis does not answer. Requests are refused until it is back; nothing is spent unseen." in text(page)
+
+
+# --- Many companies --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(fernhill: Fernhill, monkeypatch: pytest.MonkeyPatch) -> list[Tenant]:
+    """Five more, on pages of two; nothing is wrong with any."""
+    monkeypatch.setattr(operating, "ON_A_PAGE", 2)
+    return [Tenant.objects.create(name=f"Company {letter}", slug=f"company-{letter.lower()}") for letter in "ABCDE"]
+
+
+def named(page: Any) -> list[str]:
+    return re.findall(r'<span class="company-name">([^<]+)<', page.content.decode())
+
+
+def test_every_company_is_on_some_page_once(operator: Client, many: list[Tenant]) -> None:
+    path, seen = "/operator/", []
+    while path:
+        page = operator.get(path)
+        seen += named(page)
+        following = re.search(r'href="(\?page=\d+)#companies" rel="next"', page.content.decode())
+        path = f"/operator/{following[1]}" if following else ""
+    assert sorted(seen) == ["Company A", "Company B", "Company C", "Company D", "Company E", "Fernhill Labs"]
+    assert (
+        named(operator.get("/operator/?page=99")) == seen[-2:] and named(operator.get("/operator/?page=x")) == seen[:2]
+    )
+
+
+def test_trouble_comes_first_and_is_counted_over_all(
+    operator: Client, many: list[Tenant], fernhill: Fernhill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drift before a bound breach, before a journal that lags, before holds past their lease."""
+    drifting, lagging, overdue = many[4], many[3], many[2]
+    fernhill.record("staging", cost=usd("9"), held=usd("1"), flags=["bound_breach"])
+    fernhill.count()
+    for tenant in (drifting, lagging, overdue):
+        client.client().zadd(keyspace.ACTIVE, {tenant.pk: int(fernhill.now.timestamp())})
+    client.client().zadd(keyspace.holds(overdue.pk), {"req_1": 1})
+    client.client().xadd(keyspace.journal(lagging.pk), {"e": "{}"}, id="1000-0")
+    found = [drift_of.Difference(drifting.pk, "tenant", "2026-11", 7, 0, 0, 0)]
+    monkeypatch.setattr(drift_of, "last_audit", lambda: drift_of.Audited(fernhill.now.timestamp(), 1, 0, found))
+    first = operator.get("/operator/")
+    assert named(first) == [drifting.name, "Fernhill Labs"] and "1 counter differs" in text(first)
+    assert named(operator.get("/operator/?page=2")) == [lagging.name, overdue.name]
+    assert "Companies 6 4 active in two days With trouble 4 " in text(first)
+    assert "In flight 1 1 past the lease To be written 1 " in text(first) and "Above hold 1 30 days" in text(first)
+
+
+def test_a_company_is_found_by_its_name(operator: Client, many: list[Tenant]) -> None:
+    page = operator.get("/operator/?q=pany+d")
+    assert named(page) == ["Company D"] and "1 of 6" in text(page)
+    assert "No company is called “zebra”." in text(operator.get("/operator/?q=zebra"))
+
+
+def test_rows_are_not_summed_at_every_look(operator: Client, fernhill: Fernhill) -> None:
+    operator.get("/operator/")
+    fernhill.record("staging", cost=usd("9"), held=usd("1"), flags=["bound_breach"])
+    with CaptureQueriesContext(connection) as asked:
+        operator.get("/operator/")
+    assert not any("budgets_usagerecord" in query["sql"] for query in asked.captured_queries)
 
 
 # --- Audit and mend --------------------------------------------------------------------------------------------------
@@ -211,6 +279,8 @@ def test_the_pages_are_sound(
     fernhill.hold("staging", usd("2.10"), ago=90)
     fernhill.hold("nightly", usd("0.40"), ago=4)
     drift(fernhill, spent=7)
+    for name in (*OTHERS, "The Very Long Name of a Company That Was Merged Twice, Incorporated"):
+        Tenant.objects.create(name=name, slug=name.lower().replace(" ", "-")[:40])
     staff(is_superuser=True)
     with screens.visit(browser, str(live_server), width=width, scheme=scheme) as visited:
         page = visited.page

@@ -14,7 +14,7 @@ from tenants import policy
 from tenants import store as blocking
 from tests.budgets.test_recovery import USD, Scene, scene  # noqa: F401
 from tests.support.fleet import Cluster
-from tokonomics.console import health, in_flight, operating
+from tokonomics.console import companies, health, in_flight, operating
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,8 +45,9 @@ async def test_every_reader_finds_what_there_is(scene: Scene, store: Cluster) ->
     assert await scene(refusals.recent, tenant_id) == [refused]
     standing = (await scene(live.tenant_standings, tenant_id))["live"]
     assert (standing.spent, standing.held, standing.live) == (USD, 2 * USD, True)
-    holds, total, waiting = await scene(operating._in_flight, scene.tenant)
-    assert (len(holds), total, waiting) == (1, 1, 1)
+    (company,) = await scene(companies.every_one, {})
+    assert (company.id, company.redis.holds, company.redis.overdue, company.redis.waiting) == (tenant_id, 1, 0, 1)
+    assert [len(holds) for holds in (await scene(operating.holds_of, [company])).values()] == [1]
 
 
 def test_all_masters_have_to_be_fit(store: Cluster) -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from proxy.metrics import Numbers
 from tenants.models import Tenant
 from tokonomics.console import presentation as show
-from tokonomics.console.operating import Audited, Difference, Overview
+from tokonomics.console.companies import LATE_SECONDS, Totals
+from tokonomics.console.drift import Audited, Difference
+from tokonomics.console.operating import Overview
 
-LATE_SECONDS = 60.0
 MANY_UNDRAINED = 10_000
 # What each trouble means, and what to do about it.
 REDIS_AWAY = "Requests are refused until it is back; nothing is spent unseen."
@@ -49,7 +50,8 @@ def lines(redis_problem: str, database_problem: str, numbers: Numbers, seen: Ove
         _undrained(numbers),
     ]
     if seen is not None:
-        found += [_overdue(seen), _waiting(seen), _drift(seen.audited), _breaches(seen), _charged(seen)]
+        totals = seen.totals
+        found += [_overdue(totals), _waiting(totals), _drift(seen.audited), _breaches(totals), _charged(totals)]
     return found
 
 
@@ -65,15 +67,14 @@ def _undrained(numbers: Numbers) -> Line:
     return Line(True, f"{workers}; {waiting if undrained else 'every end of a request is written down'}.")
 
 
-def _overdue(seen: Overview) -> Line:
+def _overdue(seen: Totals) -> Line:
     if seen.overdue:
         return Line(False, f"{show.counted(seen.overdue, 'hold is', 'holds are')} past the end of the lease.", OVERDUE)
-    total = sum(company.holds for company in seen.companies)
-    flying = f"{show.counted(total, 'request')} in flight, every lease runs."
-    return Line(True, flying if total else "Nothing is in flight.")
+    flying = f"{show.counted(seen.holds, 'request')} in flight, every lease runs."
+    return Line(True, flying if seen.holds else "Nothing is in flight.")
 
 
-def _waiting(seen: Overview) -> Line:
+def _waiting(seen: Totals) -> Line:
     text = f"{show.counted(seen.waiting, 'entry', 'entries')} in the journals."
     if seen.waiting > MANY_UNDRAINED:
         return Line(False, text, WAITING)
@@ -91,21 +92,18 @@ def _drift(audited: Audited | None) -> Line:
     return Line(True, f"Every counter of {companies} equalled the ledger when they were audited.{left}")
 
 
-def _breaches(seen: Overview) -> Line:
-    count = sum(company.breaches for company in seen.companies)
-    if count:
-        requests = show.counted(count, "request", "requests")
+def _breaches(seen: Totals) -> Line:
+    if seen.breaches:
+        requests = show.counted(seen.breaches, "request", "requests")
         return Line(False, f"{requests} of the last 30 days cost more than was held.", BREACHES)
     return Line(True, "No request of the last 30 days cost more than was held for it.")
 
 
-def _charged(seen: Overview) -> Line:
-    count = sum(company.charged for company in seen.companies)
-    amount = sum(company.charged_amount for company in seen.companies)
-    if not count:
+def _charged(seen: Totals) -> Line:
+    if not seen.charged:
         return Line(True, "No request of the last day was charged at its hold.")
-    requests = show.counted(count, "request", "requests")
-    return Line(True, f"{requests} of the last day charged at their holds, {show.spent(amount)} in all.")
+    requests = show.counted(seen.charged, "request", "requests")
+    return Line(True, f"{requests} of the last day charged at their holds, {show.spent(seen.charged_amount)} in all.")
 
 
 def by_company(audited: Audited, known: Mapping[str, Tenant]) -> list[Differing]:

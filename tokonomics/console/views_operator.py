@@ -16,7 +16,7 @@ from proxy import metrics
 from tenants.audit import Actor
 from tenants.models import Tenant, User
 from tenants.store import StoreUnavailable
-from tokonomics.console import health, operating, operator_words
+from tokonomics.console import drift, health, operating, operator_words
 from tokonomics.console import presentation as show
 
 View = Callable[..., HttpResponse]
@@ -45,27 +45,38 @@ def staff(view: View) -> View:
 @staff
 def page(request: HttpRequest) -> HttpResponse:
     redis, database = health.redis_state(), health.database_problem()
+    search = request.GET.get("q", "").strip()[:80]
     try:
-        seen = operating.overview() if not (redis.problem or database) else None
+        seen = None if redis.problem or database else operating.overview(search=search, number=_page_number(request))
     except StoreUnavailable:  # it went away in between
         seen, redis = None, health.RedisState(reachable=False, maxmemory_policy="unknown", problem=health.NO_ANSWER)
-    names = {company.tenant.pk: company.tenant for company in seen.companies} if seen else {}
     lines = operator_words.lines(redis.problem, database, metrics.total(), seen)
     context = {
         "seen": seen,
         "wrong": [line for line in lines if not line.fine],
         "fine": [line for line in lines if line.fine],
-        "differing": operator_words.by_company(seen.audited, names) if seen and seen.audited else [],
+        "differing": _differing(seen.audited) if seen and seen.audited else [],
+        "search": search,
         "may_change": request.user.has_perm(OPERATE),
     }
     return render(request, "operator/page.html", context)
+
+
+def _page_number(request: HttpRequest) -> int:
+    asked = request.GET.get("page", "")
+    return int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 7 else 1
+
+
+def _differing(audited: drift.Audited) -> list[operator_words.Differing]:
+    known = Tenant.objects.in_bulk({one.tenant_id for one in audited.differences})
+    return operator_words.by_company(audited, known)
 
 
 @require_POST
 @staff
 def audit(request: HttpRequest) -> HttpResponse:
     try:
-        found = operating.audit_now()
+        found = drift.audit_now()
     except StoreUnavailable:
         messages.error(request, "Not audited: the spending ledger cannot be reached.")
     else:
@@ -83,10 +94,10 @@ def mend(request: HttpRequest, slug: str) -> HttpResponse:
     try:
         if request.method == "POST":
             actor = Actor.operator(cast("User", request.user), request.META.get("REMOTE_ADDR"))
-            moved = operating.mend(tenant, actor)
+            moved = drift.mend(tenant, actor)
             messages.success(request, operator_words.mended(tenant.name, len(moved)))
             return redirect("operator")
-        found = operating.differences_of(tenant.pk)
+        found = drift.differences_of(tenant.pk)
     except StoreUnavailable:
         messages.error(request, "Nothing was moved: the spending ledger cannot be reached.")
         return redirect("operator")

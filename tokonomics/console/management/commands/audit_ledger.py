@@ -15,8 +15,8 @@ from budgets.money import format_usd
 from tenants.models import Tenant
 from tenants.services import Actor
 from tenants.store import StoreUnavailable
-from tokonomics.console import operating
-from tokonomics.console.operating import Difference
+from tokonomics.console import drift
+from tokonomics.console.drift import Difference
 
 
 class Command(BaseCommand):
@@ -40,7 +40,7 @@ class Command(BaseCommand):
 
     @staticmethod
     def _mended(tenant: Tenant) -> list[Difference]:
-        return operating.mend(tenant, Actor.operator())
+        return drift.mend(tenant, Actor.operator())
 
     def _report(self, audits: list[Audit], moved: list[Difference] | None, *, as_json: bool) -> None:
         rows = [_row(scope) for audit in audits for scope in audit.scopes if _worth_showing(scope)]
