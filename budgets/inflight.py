@@ -195,14 +195,16 @@ class InFlight:
 
     def standing(self) -> Standing:
         """One look at every tenant: for a clock, not for every request."""
-        tenants = self._tenants.values()
-        oldest = min((_first_entry_ms(each.undrained) for each in tenants if each.undrained), default=0)
-        return Standing(
-            open=sum(len(each.open) for each in tenants),
-            unconfirmed=sum(len(each.unconfirmed) for each in tenants),
-            undrained=self._undrained,
-            journal_lag=max(0.0, self._ledger.lane.now() - oldest / 1000) if oldest else 0.0,
-        )
+        running = unconfirmed = 0
+        oldest = ""
+        for tenant in self._tenants.values():
+            running += len(tenant.open)
+            unconfirmed += len(tenant.unconfirmed)
+            if tenant.undrained:
+                entry = next(iter(tenant.undrained.values())).entry
+                oldest = min(oldest, entry) if oldest else entry  # their milliseconds have thirteen digits until 2286
+        lag = self._ledger.lane.now() - keyspace.stream_id(oldest)[0] / 1000 if oldest else 0.0
+        return Standing(running, unconfirmed, self._undrained, journal_lag=max(0.0, lag))
 
     def disown(self, tenant_id: str, hold: str, usage: bytes) -> None:
         """A reserve got no answer and its request is refused: whatever comes of it is given back, now or later."""
@@ -354,10 +356,6 @@ class InFlight:
         if self._dirty:
             tenants, self._dirty = list(self._dirty), set()
             await beside(self._nudge, tenants)
-
-
-def _first_entry_ms(undrained: OrderedDict[str, Ending]) -> int:
-    return keyspace.stream_id(next(iter(undrained.values())).entry)[0]
 
 
 async def _every(seconds: float, step: Callable[[], Awaitable[None]]) -> None:

@@ -332,7 +332,7 @@ def _ending_keys(tenant_id: str, hold: str) -> list[str]:
     ]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=32_768)  # of some 800 bytes: as many tenants as may be busy at a time
 def _settle_frame(tenant_id: str) -> Frame:
     policy, _, holds, journal = _ending_keys(tenant_id, "")
     return Frame(scripts.SETTLE, [policy, HOLE, holds, journal], [HOLE, HOLE, HOLE, ""])

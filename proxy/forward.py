@@ -3,13 +3,13 @@
 import asyncio
 import time
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import httpx
 from django.conf import settings
 from django.db import DatabaseError
 
-from budgets.ledger import CapExceeded, LedgerUnavailable, Request, Reservation
+from budgets.ledger import CapExceeded, LedgerUnavailable, Reservation
 from budgets.money import format_usd
 from budgets.pricing.bound import Quote
 from budgets.pricing.rates import Model
@@ -105,10 +105,8 @@ async def _reserve(
     call: Call, caller: KeyPolicy, parsed: ParsedRequest, end_user: str, model: Model, plan: Plan, engine: Engine
 ) -> tuple[Plan, Reservation]:
     """The hold, and the plan that it was granted by."""
-    request = _request_of(
-        *(caller.tenant_id, caller.key_id, caller.mode, call.adapter.provider, call.adapter.path),
-        *(parsed.model, end_user, parsed.stream, model),
-    )
+    adapter = call.adapter
+    request = caller.request(adapter.provider, adapter.path, parsed.model, end_user, model, stream=parsed.stream)
     waited = False
     while True:
         try:
@@ -118,35 +116,6 @@ async def _reserve(
                 fit = fit_of(error, caller, parsed, model, plan)
                 raise refusals.cap_exceeded(error, fit, parsed.model) from error
         plan, waited = smaller, True
-
-
-@lru_cache(maxsize=4096)
-def _request_of(
-    tenant_id: str,
-    key_id: str,
-    mode: str,
-    provider: str,
-    endpoint: str,
-    name: str,
-    end_user: str,
-    stream: bool,
-    model: Model,
-) -> Request:
-    """`name`: the model's as the client wrote it."""
-    return Request(
-        tenant_id=tenant_id,
-        key_id=key_id,
-        mode=mode,
-        provider=provider,
-        model=name,
-        endpoint=endpoint,
-        end_user=end_user,
-        stream=stream,
-        price=tuple(model.rates.given().items()),
-        price_source=model.source,
-        price_since=model.since.isoformat() if model.since else "",
-        own_price=model.own,
-    )
 
 
 # --- after the hold --------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from budgets import keyspace
 from budgets.end_users import ANONYMOUS, EndUserCaps
 from budgets.ledger import Claim, Counter, Ledger, Request
 from budgets.pricing.own import PriceBook
+from budgets.pricing.rates import Model
 from budgets.windows import Windows
 from proxy import refusals
 from proxy.providers.base import Endpoint
@@ -52,8 +53,9 @@ class KeyPolicy:
     """Or `estimate`, by choice of the tenant."""
     _secrets: dict[str, str] = field(default_factory=dict)
     _counters: tuple[Windows, tuple[Counter, ...]] | None = None
+    _requests: dict[tuple[str, str, str, bool, Model], Request] = field(default_factory=dict)
     _claims: dict[Request, Claim] = field(default_factory=dict)
-    """Of the windows of `_counters`, for requests of nobody in particular."""
+    """Of the windows of `_counters`. Both are of requests for nobody in particular."""
 
     def secret(self, provider: str) -> str | None:
         """The tenant's key at a provider; None where there is none. Raises EncryptionUnavailable."""
@@ -62,6 +64,29 @@ class KeyPolicy:
                 return None
             self._secrets[provider] = crypto.decrypt(self.ciphertexts[provider])
         return self._secrets[provider]
+
+    def request(self, provider: str, endpoint: str, name: str, end_user: str, model: Model, *, stream: bool) -> Request:
+        """`name`: the model's as the client wrote it."""
+        alike = (provider, endpoint, name, stream, model)
+        if not end_user and (known := self._requests.get(alike)) is not None:
+            return known
+        request = Request(
+            tenant_id=self.tenant_id,
+            key_id=self.key_id,
+            mode=self.mode,
+            provider=provider,
+            model=name,
+            endpoint=endpoint,
+            end_user=end_user,
+            stream=stream,
+            price=tuple(model.rates.given().items()),
+            price_source=model.source,
+            price_since=model.since.isoformat() if model.since else "",
+            own_price=model.own,
+        )
+        if not end_user and len(self._requests) < MOST_CLAIMS:
+            self._requests[alike] = request
+        return request
 
     def claim(self, ledger: Ledger, windows: Windows, request: Request) -> Claim:
         """What such a request asks of the ledger now, whatever its amount."""
@@ -78,6 +103,7 @@ class KeyPolicy:
         if self._counters is None or self._counters[0] is not windows:
             self._counters = (windows, tuple(self._reckon(windows)))
             self._claims.clear()
+            self._requests.clear()
         if self.end_users is None:
             return self._counters[1]
         return self._counters[1] + self._of_end_user(self.end_users, windows, end_user or ANONYMOUS)
