@@ -22,12 +22,15 @@ from tenants import store
 log = logging.getLogger(__name__)
 
 BATCH = 500
+FINAL = ("settled", "corrected")
+"""Kinds of entries after which nothing more happens to a hold; one whose lease ended may yet be corrected."""
 Rollup = tuple[date, str, str, str, str, str]  # day, api_key, mode, provider, model, end_user
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the journal, decoded. `amount` is the hold; of a refusal, the cap that refused."""
+    """One line of the journal, decoded. `amount` is the hold; of a refusal, the cap that refused. `at_ms`: of the
+    reservation; `now_ms`: of the entry itself. Both by Redis's clock."""
 
     id: str
     kind: str
@@ -42,16 +45,21 @@ class Entry:
 
     @classmethod
     def decode(cls, entry_id: bytes, fields: dict[bytes, bytes]) -> "Entry":
+        cost = int(fields[b"c"])
+        if (hold := fields.get(b"r")) is not None:  # what stood in the hold (budgets/lua/_prelude.lua)
+            amount, counters, at, _, _, meta = hold.split(b"\n", 5)
+        else:  # written before 2026-11-24, and not drained since
+            amount, counters, at, meta = fields[b"a"], fields[b"k"], fields[b"at"], fields[b"m"]
         return cls(
             id=entry_id.decode(),
             kind=fields[b"t"].decode(),
             hold=fields[b"h"].decode(),
-            cost=int(fields[b"c"]),
-            amount=int(fields[b"a"]),
-            counters=tuple(fields[b"k"].decode().split()),
-            at_ms=int(fields[b"at"]),
-            now_ms=int(fields[b"now"]),
-            meta=orjson.loads(fields[b"m"]),
+            cost=cost,
+            amount=int(amount),
+            counters=tuple(counters.decode().split()),
+            at_ms=int(at),
+            now_ms=int(entry_id.partition(b"-")[0]),
+            meta=orjson.loads(meta),
             ending=orjson.loads(fields[b"u"]) if fields[b"u"] else {},
         )
 
@@ -124,13 +132,13 @@ def _drain_batch(tenant_id: str) -> int:
         _write(batch)
         locked.last_id = entries[-1].id
         locked.save()
-    acknowledge(tenant_id, entries[-1].id, [entry.hold for entry in entries if entry.hold])
+    acknowledge(tenant_id, entries[-1].id, [entry.hold for entry in entries if entry.kind in FINAL])
     _take_back_repeats(batch)
     return len(entries)
 
 
 def acknowledge(tenant_id: str, cursor: str, holds: list[str]) -> None:
-    """Trim the journal up to the cursor; the tombstones of these holds may go soon."""
+    """Trim the journal up to the cursor; the tombstones of these holds, whose end is final, may go soon."""
     store.run(
         scripts.ACK,
         [keyspace.policy(tenant_id), keyspace.journal(tenant_id)],

@@ -7,7 +7,8 @@ def policy(tenant_id: str) -> str:
 
 
 def hold(tenant_id: str, hold_id: str) -> str:
-    """Hash: state, amount, k (counters), at (ms), o (owner), m (meta); after its end a tombstone: the state alone."""
+    """Text, in lines: state, amount, counters, at (ms), owner, left, meta; after its end a tombstone, the state alone.
+    `budgets.holds` reads it for pages."""
     return f"hold:{{{tenant_id}}}:{hold_id}"
 
 

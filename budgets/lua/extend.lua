@@ -8,22 +8,23 @@
 -- A repeated call (its first reply was lost) finds another amount than the caller knows, and answers it without adding again.
 local now = now_ms()
 if now > tonumber(ARGV[2]) then return {'LATE', int(now)} end
-local p = redis.call('HMGET', KEYS[1], 'run_id', 'version', 'fence')
+local p = call('HMGET', KEYS[1], 'run_id', 'version', 'fence')
 if p[1] ~= ARGV[1] then return {'COLD'} end
-local h = redis.call('HMGET', KEYS[2], 'state', 'amount')
-if h[1] ~= 'open' then return {'GONE', h[1] or 'unknown'} end
-if h[2] ~= ARGV[7] then return {'OK', h[2]} end
+local text = text_of(KEYS[2])
+local state, held_now, counters = parts(text or 'unknown')
+if state ~= 'open' then return {'GONE', state} end
+if held_now ~= ARGV[7] then return {'OK', held_now} end
 local version = ARGV[2 + 2 * #KEYS]
 if version then
   if p[3] and p[3] ~= '' then return {'FENCED', p[3]} end
   if p[2] ~= version then return {'STALE', p[2] or ''} end
 end
-local least, granted, own = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(h[2])
+local least, granted, own = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(held_now)
 local capped, blocked, at = nil, nil, {}
 for i = 1, #KEYS - 3 do
   local cap = tonumber(ARGV[6 + 2 * i])
   if cap and ARGV[7 + 2 * i] == '1' then
-    local c = redis.call('HMGET', KEYS[3 + i], 'spent', 'held')
+    local c = call('HMGET', KEYS[3 + i], 'spent', 'held')
     local spent, held = tonumber(c[1] or '0'), tonumber(c[2] or '0')
     local room = cap - spent - held
     if room < least then
@@ -40,8 +41,8 @@ if wall then
   return {capped and 'CAPPED' or 'HELD', wall, at[wall][1], at[wall][2], at[wall][3], int(now)}
 end
 granted = math.max(least, granted)
-for i = 4, #KEYS do redis.call('HINCRBY', KEYS[i], 'held', int(granted)) end
+for i = 4, #KEYS do call('HINCRBY', KEYS[i], 'held', granted) end
 local amount = int(own + granted)
-redis.call('HSET', KEYS[2], 'amount', amount)
-redis.call('ZADD', KEYS[3], 'XX', int(now + tonumber(ARGV[3])), ARGV[6])
+call('SET', KEYS[2], 'open\n' .. amount .. string.sub(text, 6 + #held_now))
+call('ZADD', KEYS[3], 'XX', now + ARGV[3], ARGV[6])
 return {'OK', amount}

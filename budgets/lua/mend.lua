@@ -2,7 +2,7 @@
 -- KEYS  1 policy, 2 counter
 -- ARGV  1 run_id, 2 field (spent or held), 3 difference
 -- Reply {'OK', new value} {'COLD'}
-if redis.call('HGET', KEYS[1], 'run_id') ~= ARGV[1] then return {'COLD'} end
-local moved = redis.call('HINCRBY', KEYS[2], ARGV[2], ARGV[3])
-if redis.call('TTL', KEYS[2]) == -1 then redis.call('EXPIRE', KEYS[2], 259200) end -- it was gone: a life again, a bounded one
+if call('HGET', KEYS[1], 'run_id') ~= ARGV[1] then return {'COLD'} end
+local moved = call('HINCRBY', KEYS[2], ARGV[2], ARGV[3])
+if call('TTL', KEYS[2]) == -1 then call('EXPIRE', KEYS[2], 259200) end -- it was gone: a life again, a bounded one
 return {'OK', int(moved)}

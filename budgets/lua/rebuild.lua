@@ -11,54 +11,53 @@ local function after(a, b) -- whether stream id a comes after b
   if am ~= bm then return am > bm end
   return tonumber(as) > tonumber(bs)
 end
-local p = redis.call('HMGET', KEYS[1], 'run_id', 'version', 'drained_upto')
+local p = call('HMGET', KEYS[1], 'run_id', 'version', 'drained_upto')
 if p[1] == ARGV[1] and ARGV[7] ~= '1' then return {'LIVE'} end
 if p[3] and after(p[3], ARGV[3]) then return {'RETRY'} end
 local now = now_ms()
 for i = 4, #KEYS do
   local spent, expiry = ARGV[2 * i], ARGV[2 * i + 1]
-  redis.call('DEL', KEYS[i])
+  call('DEL', KEYS[i])
   if spent ~= '0' then
-    redis.call('HSET', KEYS[i], 'spent', spent)
-    redis.call('EXPIREAT', KEYS[i], expiry)
+    call('HSET', KEYS[i], 'spent', spent)
+    call('EXPIREAT', KEYS[i], expiry)
   end
 end
 -- New entries have to come after the cursor even if this server's clock is behind the one that wrote it.
-if redis.call('EXISTS', KEYS[3]) == 0 and ARGV[3] ~= '0-0' then
-  redis.call('XADD', KEYS[3], ARGV[3], 't', 'cursor')
-  redis.call('XDEL', KEYS[3], ARGV[3])
+if call('EXISTS', KEYS[3]) == 0 and ARGV[3] ~= '0-0' then
+  call('XADD', KEYS[3], ARGV[3], 't', 'cursor')
+  call('XDEL', KEYS[3], ARGV[3])
 elseif ARGV[3] ~= '0-0' then
-  local last = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
+  local last = call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
   if not last or not after(last[1], ARGV[3]) then
     local moved = redis.pcall('XADD', KEYS[3], ARGV[3], 't', 'cursor')
-    if type(moved) ~= 'table' then redis.call('XDEL', KEYS[3], ARGV[3]) end
+    if type(moved) ~= 'table' then call('XDEL', KEYS[3], ARGV[3]) end
   end
 end
 local added = 0
-for _, entry in ipairs(redis.call('XRANGE', KEYS[3], '(' .. ARGV[3], '+')) do
-  local e, f = {}, entry[2]
-  for i = 1, #f, 2 do e[f[i]] = f[i + 1] end
+for _, entry in ipairs(call('XRANGE', KEYS[3], '(' .. ARGV[3], '+')) do
+  local e = entry_of(entry[2])
   if e.t == 'settled' or e.t == 'lapsed' then
-    add(e.k, 'spent', tonumber(e.c))
+    add(e.k, 0, tonumber(e.c))
   elseif e.t == 'corrected' then
-    add(e.k, 'spent', tonumber(e.c) - tonumber(e.a))
+    add(e.k, 0, e.c - e.a)
   end
   added = added + 1
 end
 local found = 0
-for _, id in ipairs(redis.call('ZRANGE', KEYS[2], 0, -1)) do
-  local h = redis.call('HMGET', ARGV[4] .. id, 'state', 'amount', 'k')
-  if h[1] == 'open' then
-    add(h[3], 'held', tonumber(h[2]))
+for _, id in ipairs(call('ZRANGE', KEYS[2], 0, -1)) do
+  local state, amount, counters = parts(text_of(ARGV[4] .. id) or '')
+  if state == 'open' then
+    add(counters, tonumber(amount), 0)
     found = found + 1
   else
-    redis.call('ZREM', KEYS[2], id)
+    call('ZREM', KEYS[2], id)
   end
 end
 local version = ARGV[2]
 if p[2] and tonumber(p[2]) > tonumber(version) then version = p[2] end
 local open_at = p[1] and tonumber(ARGV[6]) or now + tonumber(ARGV[5])
-redis.call('HSET', KEYS[1], 'run_id', ARGV[1], 'version', version, 'open_at', int(open_at), 'drained_upto', ARGV[3])
+call('HSET', KEYS[1], 'run_id', ARGV[1], 'version', version, 'open_at', int(open_at), 'drained_upto', ARGV[3])
 -- Every worker that has something in flight must show it to this building, not only the one that found the old one gone.
-redis.call('HSET', KEYS[1], 'built', ARGV[1] .. '-' .. int(now))
+call('HSET', KEYS[1], 'built', ARGV[1] .. '-' .. int(now))
 return {'OK', added, found}

@@ -3,12 +3,12 @@
 -- ARGV  1 run_id, 2 lease (ms), 3 the building of the counters that the worker has shown its holds to ('' none yet),
 --       4.. hold ids
 -- Reply {'OK', drained_upto, missing ids...} {'COLD'}
-local p = redis.call('HMGET', KEYS[1], 'run_id', 'drained_upto', 'built')
+local p = call('HMGET', KEYS[1], 'run_id', 'drained_upto', 'built')
 if p[1] ~= ARGV[1] or (ARGV[3] ~= '' and ARGV[3] ~= (p[3] or '')) then return {'COLD'} end
-local reply, till = {'OK', p[2] or ''}, int(now_ms() + tonumber(ARGV[2]))
+local reply, till = {'OK', p[2] or ''}, now_ms() + ARGV[2]
 for i = 4, #ARGV do
-  if redis.call('ZSCORE', KEYS[2], ARGV[i]) then
-    redis.call('ZADD', KEYS[2], 'XX', till, ARGV[i])
+  if call('ZSCORE', KEYS[2], ARGV[i]) then
+    call('ZADD', KEYS[2], 'XX', till, ARGV[i])
   else
     reply[#reply + 1] = ARGV[i]
   end

@@ -13,7 +13,7 @@
 --       {'OPENING', ms} {'FENCED', tokens} {'STALE', version} {'WRONG_WINDOW', now} {'LATE', now} {'GONE', state}
 local now = now_ms()
 if now > tonumber(ARGV[3]) then return {'LATE', int(now)} end
-local p = redis.call('HMGET', KEYS[1], 'run_id', 'version', 'fence', 'open_at', 'built')
+local p = call('HMGET', KEYS[1], 'run_id', 'version', 'fence', 'open_at', 'built')
 local n = #KEYS - 4
 local built, shown = p[5] or '', ARGV[13 + 3 * n]
 if p[1] ~= ARGV[1] or (shown and shown ~= '' and shown ~= built) then return {'COLD'} end
@@ -21,11 +21,15 @@ if p[4] and now < tonumber(p[4]) then return {'OPENING', int(tonumber(p[4]) - no
 if p[3] and p[3] ~= '' then return {'FENCED', p[3]} end
 if p[2] ~= ARGV[2] then return {'STALE', p[2] or ''} end
 if now < tonumber(ARGV[4]) * 1000 or now >= tonumber(ARGV[5]) * 1000 then return {'WRONG_WINDOW', int(now)} end
-local known = redis.call('HMGET', KEYS[2], 'state', 'amount', 'at', 'left')
-if known[1] == 'open' then return {'OK', known[2], known[3], known[4], built} end
-if known[1] then return {'GONE', known[1]} end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', int(now), 'LIMIT', 0, 16)) do
-  lapse(KEYS[3], KEYS[4], ARGV[11] .. id, id, now)
+-- What a repeated call is told of its hold.
+local function as_before(text)
+  local state, amount, counters, from = parts(text)
+  if state ~= 'open' then return {'GONE', state} end
+  local at, left = string.match(text, '^(%d+)\n[^\n]*\n([^\n]*)', from + #amount + #counters + 2)
+  return {'OK', amount, at, left, built}
+end
+for _, id in ipairs(call('ZRANGEBYSCORE', KEYS[3], '-inf', now, 'LIMIT', 0, 16)) do
+  lapse(KEYS[3], KEYS[4], ARGV[11] .. id, id)
 end
 
 local least, most = tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -33,7 +37,7 @@ local granted = most
 local remaining, capped, blocked = nil, nil, nil
 local spent, held = {}, {}
 for i = 1, n do
-  local c = redis.call('HMGET', KEYS[4 + i], 'spent', 'held')
+  local c = call('HMGET', KEYS[4 + i], 'spent', 'held')
   spent[i], held[i] = tonumber(c[1] or '0'), tonumber(c[2] or '0')
   local cap = tonumber(ARGV[10 + 3 * i])
   if cap then
@@ -51,25 +55,29 @@ for i = 1, n do
 end
 local wall = capped or blocked
 if wall then
+  local known = text_of(KEYS[2])
+  if known then return as_before(known) end
   local key, cap = KEYS[4 + wall], ARGV[10 + 3 * wall]
   -- Journaled once a scope, window and amount: a wall that was moved is a new one. Not of end users: whoever makes up
   -- names and is refused at once must leave nothing behind.
-  if capped and not string.find(key, '}:user:', 1, true) and redis.call('HGET', key, 'refused') ~= cap then
-    redis.call('HSET', key, 'refused', cap)
-    redis.call('EXPIREAT', key, ARGV[12 + 3 * wall])
-    redis.call('XADD', KEYS[4], '*', 't', 'refused', 'h', '', 'c', '0', 'a', cap, 'k', key, 'at', int(now), 'now', int(now), 'm', ARGV[10], 'u', '')
+  if capped and not string.find(key, '}:user:', 1, true) and call('HGET', key, 'refused') ~= cap then
+    call('HSET', key, 'refused', cap)
+    call('EXPIREAT', key, ARGV[12 + 3 * wall])
+    call('XADD', KEYS[4], '*', 't', 'refused', 'h', '', 'c', '0', 'r', table.concat({cap, key, int(now), '', '', ARGV[10]}, '\n'), 'u', '')
   end
   return {capped and 'CAPPED' or 'HELD', wall, int(spent[wall]), int(held[wall]), cap, int(now)}
 end
 
 if granted < most then granted = ARGV[14 + 3 * n] == '1' and least or math.max(least, granted) end
 local counters = table.concat(KEYS, ' ', 5)
-local amount, left = int(granted), remaining and int(remaining - granted) or ''
+local amount, at = int(granted), int(now)
+local left = remaining and int(remaining - granted) or ''
+local text = table.concat({'open', amount, counters, at, ARGV[9], left, ARGV[10]}, '\n')
+if not call('SET', KEYS[2], text, 'NX') then return as_before(text_of(KEYS[2])) end
 for i = 1, n do
-  if redis.call('HINCRBY', KEYS[4 + i], 'held', amount) == granted and spent[i] == 0 then
-    redis.call('EXPIREAT', KEYS[4 + i], ARGV[12 + 3 * i])
+  if call('HINCRBY', KEYS[4 + i], 'held', amount) == granted and spent[i] == 0 then
+    call('EXPIREAT', KEYS[4 + i], ARGV[12 + 3 * i])
   end
 end
-redis.call('HSET', KEYS[2], 'state', 'open', 'amount', amount, 'k', counters, 'at', int(now), 'o', ARGV[9], 'm', ARGV[10], 'left', left)
-redis.call('ZADD', KEYS[3], int(now + tonumber(ARGV[6])), ARGV[12])
-return {'OK', amount, int(now), left, built}
+call('ZADD', KEYS[3], now + ARGV[6], ARGV[12])
+return {'OK', amount, at, left, built}

@@ -3,12 +3,12 @@
 -- KEYS  1 policy, 2.. counters
 -- ARGV  1 run_id, then for each counter: spent, expiry (s)
 -- Reply {'OK'} {'LIVE'}: another worker has built it
-if redis.call('HGET', KEYS[1], 'run_id') == ARGV[1] then return {'LIVE'} end
+if call('HGET', KEYS[1], 'run_id') == ARGV[1] then return {'LIVE'} end
 for i = 2, #KEYS do
-  redis.call('DEL', KEYS[i])
+  call('DEL', KEYS[i])
   if ARGV[2 * i - 2] ~= '0' then
-    redis.call('HSET', KEYS[i], 'spent', ARGV[2 * i - 2])
-    redis.call('EXPIREAT', KEYS[i], ARGV[2 * i - 1])
+    call('HSET', KEYS[i], 'spent', ARGV[2 * i - 2])
+    call('EXPIREAT', KEYS[i], ARGV[2 * i - 1])
   end
 end
 return {'OK'}

@@ -94,7 +94,8 @@ async def state(lane: AnyLane, counter: Counter) -> tuple[int, int]:
 async def journal(lane: AnyLane) -> list[dict[str, str]]:
     entries = await lane.command("XRANGE", keyspace.journal(TENANT), "-", "+")
     pairs = [[part.decode() for part in fields] for _, fields in entries]
-    return [dict(zip(fields[::2], fields[1::2], strict=True)) for fields in pairs]
+    named = [dict(zip(fields[::2], fields[1::2], strict=True)) for fields in pairs]
+    return [entry | dict(zip("ak", entry["r"].split("\n")[:2], strict=True)) for entry in named]
 
 
 # --- P1: never above the cap -----------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from budgets import keyspace, scripts, user_counters
-from budgets.journal import Entry
+from budgets.journal import FINAL, Entry
 from tenants import store
 from tests.support.valkey import ValkeyServer
 
@@ -282,7 +282,7 @@ class LedgerMachine(RuleBasedStateMachine):
             store.run(
                 scripts.ACK,
                 [keyspace.policy(TENANT), keyspace.journal(TENANT)],
-                [self.cursor, keyspace.hold_prefix(TENANT), *[entry.hold for entry in entries if entry.hold]],
+                [self.cursor, keyspace.hold_prefix(TENANT), *[entry.hold for entry in entries if entry.kind in FINAL]],
             )
 
     @rule(loses_policy=st.booleans())
@@ -383,7 +383,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _bury(self, name: str) -> None:
         """Known to the database and drained: a worker has forgotten it, and nothing more will be said of it."""
-        store.client().hset(keyspace.hold(TENANT, name), "state", "settled")
+        store.client().set(keyspace.hold(TENANT, name), "settled")
 
     def _present(self, name: str, hold: Hold, state: str) -> None:
         amount = hold.amount if state == "open" else self.model.rows[name]

@@ -19,7 +19,7 @@ from tenants.store import Script
 from tests.support.valkey import ValkeyServer
 
 KEY = "tests:clock"  # milliseconds
-ASKS = "redis.call('TIME')"
+ASKS = "call('TIME')"
 TELLS = f"{{math.floor(redis.call('GET', '{KEY}') / 1000), (redis.call('GET', '{KEY}') % 1000) * 1000}}"
 
 

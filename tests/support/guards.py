@@ -5,6 +5,7 @@ from tests.support.mutations import Guard
 LEDGER = "tests/budgets/test_ledger.py::test_"
 MODEL = "tests/budgets/test_ledger_model.py::test_random_interleavings_keep_every_invariant"
 RECOVERY = "tests/budgets/test_recovery.py::test_"
+SHAPES = "tests/budgets/test_journal_shapes.py::test_"
 POLICY = "tests/tenants/test_policy.py::test_"
 STACK = "tests/stack/test_"
 
@@ -60,13 +61,13 @@ _RESERVE = (
     ),
     lua(
         "reserve: a repeated call holds nothing again",
-        "if known[1] == 'open' then return",
-        "if false then return",
+        "if not call('SET', KEYS[2], text, 'NX') then return as_before(text_of(KEYS[2])) end",
+        "call('SET', KEYS[2], text)",
         LEDGER + "a_repeated_reserve_answers_as_the_first_did",
     ),
     lua(
         "reserve: a tombstone is obeyed",
-        "if known[1] then return {'GONE', known[1]} end",
+        "if state ~= 'open' then return {'GONE', state} end",
         "",
         LEDGER + "a_release_of_an_unknown_hold_stops_a_late_reserve",
     ),
@@ -96,7 +97,7 @@ _RESERVE = (
     ),
     lua(
         "reserve: a first refusal is journaled once",
-        "redis.call('HGET', key, 'refused') ~= cap",
+        "call('HGET', key, 'refused') ~= cap",
         "true",
         LEDGER + "the_first_refusal_of_a_window_is_journaled_once",
     ),
@@ -105,7 +106,7 @@ _RESERVE = (
 _ENDINGS = (
     lua(
         "settle: counters of another server are not touched",
-        "if redis.call('HGET', KEYS[1], 'run_id') ~= ARGV[1] then return {'COLD'} end",
+        "if call('HGET', KEYS[1], 'run_id') ~= ARGV[1] then return {'COLD'} end",
         "",
         LEDGER + "counters_of_another_server_are_cold_for_every_call",
     ),
@@ -123,61 +124,61 @@ _ENDINGS = (
     ),
     lua(
         "settle: after a lease the difference alone",
-        "add(h[3], 'spent', cost - amount)",
-        "add(h[3], 'spent', cost)",
+        "add(counters, 0, cost - amount)",
+        "add(counters, 0, cost)",
         LEDGER + "a_late_ending_corrects_what_the_lease_charged",
     ),
     lua(
         "settle: the hold comes off",
-        "  add(h[3], 'held', -amount)\n",
-        "",
+        "  add(counters, -amount, cost)\n",
+        "  add(counters, 0, cost)\n",
         LEDGER + "a_settle_takes_the_hold_off_and_the_cost_on",
     ),
     lua(
         "settle: an end is journaled",
-        "local id = redis.call('XADD', KEYS[4], '*', 't', kind,",
-        "local id = redis.call('XADD', KEYS[4] .. 'x', '*', 't', kind,",
+        "local id = call('XADD', KEYS[4], '*', 't', kind,",
+        "local id = call('XADD', KEYS[4] .. 'x', '*', 't', kind,",
         LEDGER + "a_settle_takes_the_hold_off_and_the_cost_on",
     ),
     lua(
         "release: counters of another server are not touched",
-        "if redis.call('HGET', KEYS[1], 'run_id') ~= ARGV[1] then return {'COLD'} end",
+        "if call('HGET', KEYS[1], 'run_id') ~= ARGV[1] then return {'COLD'} end",
         "",
         LEDGER + "counters_of_another_server_are_cold_for_every_call",
     ),
     lua(
         "release: an unknown hold leaves a tombstone",
         "bury(KEYS[2], 'released')",
-        "if h[1] then bury(KEYS[2], 'released') end",
+        "if text then bury(KEYS[2], 'released') end",
         LEDGER + "a_release_of_an_unknown_hold_stops_a_late_reserve",
     ),
     lua(
         "release: once a hold",
-        "if h[1] == 'settled' or h[1] == 'released' then return {'DONE', h[1]} end",
+        "if state == 'settled' or state == 'released' then return {'DONE', state} end",
         "",
         LEDGER + "every_ending_is_idempotent_by_hold",
     ),
     lua(
         "release: after a lease the charge comes off",
-        "    add(h[3], 'spent', -amount)\n",
+        "    add(counters, 0, -amount)\n",
         "",
         LEDGER + "a_late_ending_corrects_what_the_lease_charged",
     ),
     lua(
         "_prelude: a lease that ran out is charged",
-        "  add(h[3], 'spent', amount)\n",
-        "",
+        "add(counters, -amount, tonumber(amount))",
+        "add(counters, -amount, 0)",
         LEDGER + "a_hold_whose_lease_ended_is_charged_by_the_next_reserve",
     ),
     lua(
         "_prelude: the charge of a lease is journaled",
-        "redis.call('XADD', journal_key, '*', 't', 'lapsed'",
-        "redis.call('XADD', journal_key .. 'x', '*', 't', 'lapsed'",
+        "call('XADD', journal_key, '*', 't', 'lapsed'",
+        "call('XADD', journal_key .. 'x', '*', 't', 'lapsed'",
         LEDGER + "a_hold_whose_lease_ended_is_charged_by_the_next_reserve",
     ),
     lua(
         "lapse: not on counters of another server",
-        "if redis.call('HGET', KEYS[1], 'run_id') ~= ARGV[1] then return {'COLD'} end",
+        "if call('HGET', KEYS[1], 'run_id') ~= ARGV[1] then return {'COLD'} end",
         "",
         LEDGER + "leases_are_not_ended_on_counters_of_another_server",
     ),
@@ -192,13 +193,13 @@ _EXTEND = (
     ),
     lua(
         "extend: an ended hold grows no more",
-        "if h[1] ~= 'open' then return {'GONE', h[1] or 'unknown'} end",
+        "if state ~= 'open' then return {'GONE', state} end",
         "",
         LEDGER + "extending_an_ended_hold_says_gone",
     ),
     lua(
         "extend: a repeated call adds nothing again",
-        "if h[2] ~= ARGV[7] then return {'OK', h[2]} end",
+        "if held_now ~= ARGV[7] then return {'OK', held_now} end",
         "",
         LEDGER + "a_repeated_extension_adds_nothing_again",
     ),
@@ -231,19 +232,19 @@ _EXTEND = (
 _REBUILD = (
     lua(
         "rebuild: what is in the database is not counted again",
-        "redis.call('XRANGE', KEYS[3], '(' .. ARGV[3], '+')",
-        "redis.call('XRANGE', KEYS[3], '-', '+')",
+        "call('XRANGE', KEYS[3], '(' .. ARGV[3], '+')",
+        "call('XRANGE', KEYS[3], '-', '+')",
         RECOVERY + "what_is_in_the_database_is_not_counted_again_from_a_journal_that_was_not_trimmed",
     ),
     lua(
         "rebuild: what is in flight stays held",
-        "    add(h[3], 'held', tonumber(h[2]))\n",
+        "    add(counters, tonumber(amount), 0)\n",
         "",
         RECOVERY + "rebuilding_counts_undrained_entries_and_open_holds",
     ),
     lua(
         "rebuild: what is not drained yet stays spent",
-        "    add(e.k, 'spent', tonumber(e.c))\n",
+        "    add(e.k, 0, tonumber(e.c))\n",
         "",
         RECOVERY + "rebuilding_counts_undrained_entries_and_open_holds",
     ),
@@ -271,6 +272,24 @@ _REBUILD = (
         "",
         RECOVERY + "a_hold_that_is_shown_twice_is_held_once",
         MODEL,
+    ),
+    lua(
+        "ack: an open hold of a store that was put back is not let go",
+        ", 120, 'XX')",
+        ", 120)",
+        SHAPES + "an_acknowledgement_lets_no_open_hold_go",
+    ),
+    lua(
+        "_prelude: a counter that was gone lives for a while",
+        "if not c[1] and not c[2] and call('TTL', key) == -1 then",
+        "if false then",
+        SHAPES + "a_counter_that_was_gone_gets_a_bounded_life",
+    ),
+    lua(
+        "_prelude: holds of an earlier version are understood",
+        "if type(text) ~= 'table' then return text end",
+        "if true then return type(text) ~= 'table' and text end",
+        SHAPES + "a_hold_of_an_earlier_version_ends_once_like_any_other",
     ),
     lua(
         "ack: only what is in the database leaves the journal",

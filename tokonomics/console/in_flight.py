@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import redis
 
+from budgets import holds as kept
 from budgets import keyspace
 from tenants import store
 from tokonomics.console import presentation as show
@@ -51,35 +52,30 @@ def open_holds(tenant_id: str) -> InFlight:
             pipe.zcard(keyspace.holds(tenant_id))
             pipe.zrevrange(keyspace.holds(tenant_id), 0, MOST - 1)
             total, ids = pipe.execute()
-            for hold_id in ids:
-                pipe.hmget(keyspace.hold(tenant_id, hold_id.decode()), "state", "amount", "at", "m")
-            found: list[Any] = pipe.execute() if ids else []
+            texts: Any = store.client().mget([keyspace.hold(tenant_id, each.decode()) for each in ids]) if ids else []
     except redis.RedisError as error:
         raise store.StoreUnavailable(str(error)) from error
-    holds = [_hold(hold_id.decode(), fields) for hold_id, fields in zip(ids, found, strict=True) if _is_open(fields)]
+    found = [(hold_id.decode(), kept.read(text)) for hold_id, text in zip(ids, texts, strict=True)]
+    holds = [_hold(hold_id, hold) for hold_id, hold in found if hold is not None]
     return InFlight(tuple(sorted(holds, key=lambda hold: hold.at, reverse=True)), int(total))
 
 
 def find(tenant_id: str, hold_id: str) -> Hold | None:
     """One request, if it is in flight. Raises StoreUnavailable."""
     try:
-        fields: Any = store.client().hmget(keyspace.hold(tenant_id, hold_id), "state", "amount", "at", "m")
+        text: Any = store.client().mget([keyspace.hold(tenant_id, hold_id)])[0]
     except redis.RedisError as error:
         raise store.StoreUnavailable(str(error)) from error
-    return _hold(hold_id, fields) if _is_open(fields) else None
+    hold = kept.read(text)
+    return _hold(hold_id, hold) if hold is not None else None
 
 
-def _is_open(fields: list[bytes | None]) -> bool:
-    return fields[0] == b"open" and None not in fields
-
-
-def _hold(hold_id: str, fields: list[Any]) -> Hold:
-    _, amount, at_ms, raw = fields
-    meta = orjson.loads(raw)
+def _hold(hold_id: str, hold: kept.OpenHold) -> Hold:
+    meta = orjson.loads(hold.meta)
     return Hold(
         id=hold_id,
-        at=show.at(int(at_ms) // 1000),
-        amount=int(amount),
+        at=show.at(hold.at_ms // 1000),
+        amount=hold.amount,
         key_id=meta["key"],
         mode=meta["mode"],
         provider=meta["provider"],

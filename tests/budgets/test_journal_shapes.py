@@ -1,0 +1,133 @@
+"""How holds and journal entries are kept: those of an earlier version, amounts of any size, short and long lives."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from budgets import journal, keyspace, recovery
+from budgets.ledger import HoldGone, Ledger, Reservation, hold_id
+from budgets.models import UsageRecord
+from budgets.money import MAX_CAP
+from budgets.reach import AnyLane
+from tests.budgets.test_ledger import TENANT, USD, counters, lane, ledger, reserve, state  # noqa: F401
+from tests.budgets.test_recovery import Scene, scene, settled  # noqa: F401
+
+META = b'{"key":"key_1","mode":"live","provider":"openai","model":"gpt-4o","endpoint":"/x","user":"","stream":false}'
+
+
+async def hold_of_before(lane: AnyLane, ledger: Ledger, amount: int) -> Reservation:  # noqa: F811
+    """An open hold as it was kept until 2026-11-24: a hash."""
+    places, at, name = counters(ledger), int(lane.now() * 1000), hold_id()
+    made = Reservation(name, TENANT, places, amount, at, None, META)
+    fields: dict[str, Any] = {"state": "open", "amount": amount, "k": made.counter_keys, "at": at, "o": "w", "m": META}
+    pairs = [part for pair in (fields | {"left": ""}).items() for part in pair]
+    await lane.command("HSET", keyspace.hold(TENANT, name), *pairs)
+    await lane.command("ZADD", keyspace.holds(TENANT), at + 60_000, name)
+    for place in places:
+        await lane.command("HINCRBY", place.key, "held", amount)
+        await lane.command("EXPIREAT", place.key, place.window.expires_at)
+    return made
+
+
+@pytest.mark.parametrize("ending", ["settled", "released", "extended", "lapsed"])
+async def test_a_hold_of_an_earlier_version_ends_once_like_any_other(
+    lane: AnyLane,  # noqa: F811
+    ledger: Ledger,  # noqa: F811
+    ending: str,
+) -> None:
+    before = await hold_of_before(lane, ledger, USD)
+    again = await reserve(ledger, 5 * USD, hold=before.id)
+    assert (again.held, again.at_ms, again.remaining) == (USD, before.at_ms, None), "it is answered as the first time"
+    cost = 0 if ending == "released" else 7
+    if ending == "extended":
+        assert await ledger.extend(before, least=USD, most=USD) == 2 * USD
+        assert await state(lane, before.counters[0]) == (0, 2 * USD)
+    elif ending == "lapsed":
+        await lane.command("ZADD", keyspace.holds(TENANT), 1, before.id)
+        assert await asyncio.to_thread(recovery.end_leases, TENANT) == 1
+        assert await state(lane, before.counters[0]) == (USD, 0)
+    if ending == "released":
+        assert await ledger.release(TENANT, before.id, b"{}")
+        assert not await ledger.release(TENANT, before.id, b"{}")
+    else:
+        assert await ledger.settle(before, cost, b"{}")
+        assert not await ledger.settle(before, cost, b"{}")
+    assert [await state(lane, place) for place in before.counters] == [(cost, 0)] * 3
+    with pytest.raises(HoldGone):
+        await reserve(ledger, 1, hold=before.id)
+
+
+async def test_tombstones_and_ended_holds_of_an_earlier_version_are_obeyed(lane: AnyLane, ledger: Ledger) -> None:  # noqa: F811
+    before = await hold_of_before(lane, ledger, USD)
+    await lane.command("HSET", keyspace.hold(TENANT, "req_gone"), "state", "released")
+    await lane.command("HSET", keyspace.hold(TENANT, before.id), "state", "ended")
+    await lane.command("EXPIRE", keyspace.hold(TENANT, before.id), 86_400)
+    for place in before.counters:  # as its lease had left them
+        await lane.command("HSET", place.key, "held", 0, "spent", USD)
+    with pytest.raises(HoldGone):
+        await reserve(ledger, 1, hold="req_gone")
+    assert await ledger.settle(before, 9, b"{}"), "a correction"
+    assert [await state(lane, place) for place in before.counters] == [(9, 0)] * 3
+
+
+async def test_entries_of_an_earlier_version_become_rows_and_count_in_a_rebuild(scene: Scene) -> None:  # noqa: F811
+    flying = await scene.reserve(USD)
+    fields = {"t": "settled", "h": flying.id, "c": 5, "a": USD, "k": flying.counter_keys, "at": flying.at_ms}
+    fields |= {"now": flying.at_ms + 90, "m": flying.meta.decode(), "u": '{"status":"settled","in":3}'}
+    pairs = [part for pair in fields.items() for part in pair]
+    await scene.lane.command("XADD", keyspace.journal(scene.tenant.pk), "*", *pairs)
+    await scene.lane.command("DEL", keyspace.hold(scene.tenant.pk, flying.id))
+    await scene.lane.command("ZREM", keyspace.holds(scene.tenant.pk), flying.id)
+    await scene(recovery.rebuild, scene.tenant.pk, force=True, grace_seconds=0)
+    assert await scene.state() == (5, 0)
+    await settled(scene)
+    row = await UsageRecord.objects.aget()
+    assert (row.pk, row.cost, row.held, row.input_tokens, row.end_user) == (flying.id, 5, USD, 3, "u1")
+
+
+@pytest.mark.parametrize("amount", [10**14 + 1, 10**15, MAX_CAP - 1])
+async def test_an_amount_of_any_size_is_kept_to_the_nanodollar(lane: AnyLane, ledger: Ledger, amount: int) -> None:  # noqa: F811
+    places = counters(ledger, tenant=MAX_CAP)
+    granted = await reserve(ledger, amount, on=places)
+    assert (granted.held, granted.remaining) == (amount, MAX_CAP - amount)
+    assert await reserve(ledger, amount, on=places, hold=granted.id) == granted
+    assert await ledger.settle(granted, amount - 1, b"{}")
+    assert [await state(lane, place) for place in places] == [(amount - 1, 0)] * 3
+    [(entry_id, fields)] = await lane.command("XRANGE", keyspace.journal(TENANT), "-", "+")
+    entry = journal.Entry.decode(entry_id, dict(zip(fields[::2], fields[1::2], strict=True)))
+    assert (entry.cost, entry.amount, entry.at_ms) == (amount - 1, amount, granted.at_ms)
+
+
+async def test_a_counter_that_was_gone_gets_a_bounded_life(lane: AnyLane, ledger: Ledger) -> None:  # noqa: F811
+    granted = await reserve(ledger, USD)
+    kept, *_, gone = granted.counters
+    await lane.command("DEL", gone.key)
+    await ledger.settle(granted, 5, b"{}")
+    assert 0 < await lane.command("TTL", gone.key) <= 3 * 86_400
+    assert await lane.command("EXPIRETIME", kept.key) == kept.window.expires_at, "and no other is touched"
+
+
+async def test_an_acknowledgement_lets_no_open_hold_go(lane: AnyLane, ledger: Ledger) -> None:  # noqa: F811
+    """Of two with an end in the journal that was drained, one is open again: the store was put back meanwhile."""
+    ended, open_again = await reserve(ledger, USD), await reserve(ledger, USD)
+    entry = await ledger.settle(ended, 5, b"{}")
+    await asyncio.to_thread(journal.acknowledge, TENANT, entry, [ended.id, open_again.id])
+    lives = [await lane.command("TTL", keyspace.hold(TENANT, one.id)) for one in (ended, open_again)]
+    assert 0 < lives[0] <= 120
+    assert lives[1] == -1
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_hold_whose_lease_ended_is_kept_after_its_row_is_written(scene: Scene) -> None:  # noqa: F811
+    flying = await scene.reserve(USD)
+    await scene.lane.command("ZADD", keyspace.holds(scene.tenant.pk), 1, flying.id)
+    await scene(recovery.end_leases, scene.tenant.pk)
+    await scene(journal.drain, scene.tenant.pk)
+    name = keyspace.hold(scene.tenant.pk, flying.id)
+    assert await scene.lane.command("TTL", name) > 80_000, "its worker may come back and know what it cost"
+    await scene.ledger.settle(flying, 5, b"{}")
+    await scene(journal.drain, scene.tenant.pk)
+    assert await scene.lane.command("TTL", name) <= 120
+    assert await scene.state() == (5, 0)
+    assert (await UsageRecord.objects.aget()).cost == 5
