@@ -72,7 +72,8 @@ async def test_a_reserve_whose_answer_was_lost_is_refused_and_holds_nothing(lane
     await asyncio.sleep(0.05)
     month = ledger.windows().month
     counter = keyspace.tenant_counter(TENANT, "live", month.suffix)
-    assert await lane.command("HMGET", counter, "spent", "held") == [None, b"0"]
+    spent, held = await lane.command("HMGET", counter, "spent", "held")
+    assert (int(spent or 0), int(held)) == (0, 0)
     assert await lane.command("ZCARD", keyspace.holds(TENANT)) == 0
 
 
