@@ -78,6 +78,9 @@ class PostgresServer:
             "fsync": "off",
             "synchronous_commit": "on" if self._survives else "off",
             "full_page_writes": "off",
+            "wal_level": "minimal",
+            "max_wal_senders": "0",
+            "autovacuum": "off",
         }
         words = [f"--{key}={value}" for key, value in options.items()]
         with (self.folder / "log").open("ab") as log:
