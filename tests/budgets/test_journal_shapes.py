@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from budgets import journal, keyspace, recovery
+from budgets.entries import Entry
 from budgets.ledger import HoldGone, Ledger, Reservation, hold_id
 from budgets.models import UsageRecord
 from budgets.money import MAX_CAP
@@ -95,7 +96,7 @@ async def test_an_amount_of_any_size_is_kept_to_the_nanodollar(lane: AnyLane, le
     assert await ledger.settle(granted, amount - 1, b"{}")
     assert [await state(lane, place) for place in places] == [(amount - 1, 0)] * 3
     [(entry_id, fields)] = await lane.command("XRANGE", keyspace.journal(TENANT), "-", "+")
-    entry = journal.Entry.decode(entry_id, dict(zip(fields[::2], fields[1::2], strict=True)))
+    entry = Entry.decode(entry_id, dict(zip(fields[::2], fields[1::2], strict=True)))
     assert (entry.cost, entry.amount, entry.at_ms) == (amount - 1, amount, granted.at_ms)
 
 

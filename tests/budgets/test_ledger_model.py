@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from budgets import keyspace, scripts, user_counters
-from budgets.journal import FINAL, Entry
+from budgets.entries import FINAL, Entry
 from tenants import store
 from tests.support.valkey import ValkeyServer
 
