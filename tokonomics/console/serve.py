@@ -47,8 +47,8 @@ def rarely_look_for_garbage() -> None:
     """What is imported by now stays for good, and requests leave next to no cycles: at Python's own thresholds a tenth
     of a busy worker's time goes into looking for them.
 
-    Every stream waits for a look (20 to 30 ms for fifty thousand of the youngest were seen): so they are looked at often
-    and few at a time, and what has lived through that very rarely.
+    Every stream waits for a look (20 to 30 ms for fifty thousand of the youngest were seen): so they are looked at
+    often and few at a time, and what has lived through that very rarely.
     """
     gc.collect()
     gc.freeze()
