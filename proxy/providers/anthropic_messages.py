@@ -60,6 +60,7 @@ class AnthropicMessages(Adapter):
         check_betas(headers, allowed_fields)
         model = fields.model_name(payload)
         _check_prices_known(payload)
+        payload = anthropic_tools.called_directly(payload)
         content = anthropic_content.read(payload, allowed_fields)
         server_tools = anthropic_tools.read(payload, content)
         limit = fields.whole_number(payload.get("max_tokens"), "max_tokens", 0, fields.MOST_TOKENS)

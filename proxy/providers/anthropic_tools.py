@@ -16,6 +16,10 @@ _CLIENT_TOOLS = {
 }
 _SEARCH, _FETCH = "web_search", "web_fetch"
 _MOST_USES = 1_000
+# In all later versions the model may call them out of code that it has the provider run, which no `max_uses` counts,
+# unless it is told not to (platform.claude.com/docs/en/agents-and-tools/tool-use/server-tools, as of 2026-11-24).
+_RUN_NO_CODE = frozenset({"web_search_20250305", "web_fetch_20250910"})
+_DIRECTLY = ["direct"]
 
 
 _CHANGES = frozenset({"tool_addition", "tool_removal"})
@@ -26,6 +30,15 @@ class ServerTools(NamedTuple):
 
     calls: int
     searches: int
+
+
+def called_directly(payload: dict[str, Any]) -> dict[str, Any]:
+    """The payload with that told to the tools that would run code, and whose callers the client has left open."""
+    tools = payload.get("tools")
+    if type(tools) is not list or not any(map(_may_run_code, tools)):
+        return payload
+    told = [{**tool, "allowed_callers": _DIRECTLY} if _may_run_code(tool) else tool for tool in tools]
+    return {**payload, "tools": told}
 
 
 def read(payload: dict[str, Any], content: Content) -> ServerTools:
@@ -40,6 +53,11 @@ def read(payload: dict[str, Any], content: Content) -> ServerTools:
         if name in _CLIENT_TOOLS:
             content.described += _CLIENT_TOOLS[name]
         elif name:
+            if tool.get("allowed_callers") not in (None, _DIRECTLY):
+                fields.unbounded(
+                    f"tools[{index}].allowed_callers",
+                    f"Code that calls `{name}` may be run as often as the model likes; only {_DIRECTLY} has a bound.",
+                )
             uses = _most_uses(tool, name, index)
             calls += uses
             searches += uses if name == _SEARCH else 0
@@ -87,6 +105,13 @@ def _family(tool: dict[str, Any], index: int) -> str:
             "upper price.",
         )
     return name
+
+
+def _may_run_code(tool: Any) -> bool:
+    if type(tool) is not dict or tool.get("allowed_callers") is not None:
+        return False
+    kind = str(tool.get("type"))
+    return kind.startswith((f"{_SEARCH}_", f"{_FETCH}_")) and kind not in _RUN_NO_CODE
 
 
 def _most_uses(tool: dict[str, Any], name: str, index: int) -> int:

@@ -34,7 +34,7 @@ class RequestRefused(Exception):
 class Image:
     """One image of a request; None where its size is not known. `detail` as OpenAI's field has it.
 
-    `most`: the most tokens that it can be, whatever the model.
+    `most`: what stands for it in `input_tokens` until the model's own formula takes its place (`bounds`).
     """
 
     most: int
@@ -52,7 +52,7 @@ class ParsedRequest:
     payload: dict[str, Any]
     """The decoded body; `render` writes it out again. Never logged."""
     input_tokens: int
-    """The most that it can be billed for, whatever the model. `bounds.most_input_tokens` is tighter about images."""
+    """The most that it can be billed for; `bounds.most_input_tokens` knows better about images, by the model."""
     output_limit: int | None
     """The client's own limit of output tokens per choice; None where it gave none; 0 is a limit too."""
     choices: int = 1

@@ -15,6 +15,7 @@ from budgets.pricing.rates import Model, Retention
 from budgets.pricing.usage import Usage
 from proxy.providers import fields, openai_common, openai_content
 from proxy.providers.base import HeaderMap, Meter, ParsedRequest
+from proxy.providers.bounds import most_input_tokens
 from proxy.providers.headers import RawHeaders, forwarded_headers
 from proxy.providers.openai_chat import KNOWN, client_limit
 from proxy.providers.openai_common import OpenAIAdapter
@@ -77,7 +78,7 @@ class Wire:
     read          its usage, as a `Usage`
     find          where in a reply, or a chunk of a stream, that usage is
     loads         how JSON is read, where numbers have to stay exact
-    binds         the payload as it goes out, given the prices that it was bounded by
+    binds         the payload as it goes out, given the model and the input tokens that it was bounded by
     kind          the name in metrics, where `provider` is a tenant's word
     """
 
@@ -92,7 +93,7 @@ class Wire:
     read: Callable[[dict[str, Any]], Usage] = plain_usage
     find: Callable[[dict[str, Any]], Any] = usage_field
     loads: Callable[[bytes], Any] = orjson.loads
-    binds: Callable[[dict[str, Any], Model], dict[str, Any]] | None = None
+    binds: Callable[[dict[str, Any], Model, int], dict[str, Any]] | None = None
     kind: str = ""
 
 
@@ -171,7 +172,9 @@ class CompatibleChat(CompatibleAdapter):
         return orjson.dumps(payload)
 
     def priced(self, parsed: ParsedRequest, model: Model) -> ParsedRequest:
-        return parsed if self.wire.binds is None else with_payload(parsed, self.wire.binds(parsed.payload, model))
+        if self.wire.binds is None:
+            return parsed
+        return with_payload(parsed, self.wire.binds(parsed.payload, model, most_input_tokens(parsed, model)))
 
     def meter(self, parsed: ParsedRequest) -> Meter:
         return CompatibleMeter(parsed, self.wire)

@@ -88,13 +88,14 @@ def _nanodollars(told: Mapping[str, Any], name: str) -> int:
     return int((Decimal(value) * NANO).to_integral_value(rounding=ROUND_CEILING))
 
 
-def not_dearer(payload: dict[str, Any], model: Model) -> dict[str, Any]:
-    """OpenRouter chooses among providers of one model at prices of their own: it is told the dearest that was priced
-    (`provider.max_price`, USD per 1,000,000 tokens), or the client's own limit where that is lower. Raises
-    RequestRefused.
+def not_dearer(payload: dict[str, Any], model: Model, most_input: int) -> dict[str, Any]:
+    """OpenRouter chooses among providers of one model at prices of their own: it is told the dearest that input up to
+    `most_input` tokens was priced at (`provider.max_price`, USD per 1,000,000 tokens), or the client's own limit where
+    that is lower. Raises RequestRefused.
     """
     ladders = model.ladders_ahead()
-    rates = [step.rates for ladder in ladders for step in ladder.steps] + [ladder.base for ladder in ladders]
+    steps = (step for ladder in ladders for step in ladder.steps if step.above_input_tokens < most_input)
+    rates = [step.rates for step in steps] + [ladder.base for ladder in ladders]
     asked = fields.optional_object(payload.get("provider"), "provider")
     wanted = fields.optional_object(asked.get("max_price"), "provider.max_price")
     most = {

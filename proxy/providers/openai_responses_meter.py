@@ -49,9 +49,8 @@ class OpenAIResponsesMeter(EventMeter):
 
 
 def read_usage(response: dict[str, Any], request: ParsedRequest) -> Usage:
-    """`input_tokens` include the cached and the written ones; where they overlap, the dearer kind counts.
-
-    Raises UsageUnknown.
+    """`input_tokens` include the cached, the written and the heard ones; where they overlap, the dearer kind counts.
+    Of a request with sound, all is heard that the reply does not tell apart. Raises UsageUnknown.
     """
     usage = response.get("usage")
     if type(usage) is not dict:
@@ -60,18 +59,23 @@ def read_usage(response: dict[str, Any], request: ParsedRequest) -> Usage:
     of_input = details(usage, "input_tokens_details")
     cached, written = optional(of_input, "cached_tokens"), optional(of_input, "cache_write_tokens")
     reasoning = optional(details(usage, "output_tokens_details"), "reasoning_tokens")
-    if max(cached, written) > total or reasoning > output:
+    heard = optional(of_input, "audio_tokens")
+    if max(cached, written, heard) > total or reasoning > output:
         raise UsageUnknown("a part of the usage is larger than the whole")
     _refuse_other_models(response)
     long = _long_writes(of_input, written, request.retention)
-    cached = min(cached, total - written)
+    if request.audio and of_input.get("audio_tokens") is None:
+        heard = total - written - min(cached, total - written)
+    heard = min(heard, total - written)
+    cached = min(cached, total - written - heard)
     tier = response.get("service_tier")
     return Usage(
-        input_tokens=total - written - cached,
+        input_tokens=total - written - heard - cached,
         output_tokens=output,
         cache_read_tokens=cached,
         cache_write_5m_tokens=written - long,
         cache_write_1h_tokens=long,
+        audio_input_tokens=heard,
         reasoning_tokens=reasoning,
         web_searches=_web_searches(response),
         service_tier=tier if type(tier) is str else request.service_tier,

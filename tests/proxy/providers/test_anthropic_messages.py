@@ -226,6 +226,21 @@ def test_a_limited_search_is_bounded_by_its_most_calls():
     assert parsed.retention is Retention.SHORT
 
 
+def test_a_search_that_could_be_called_out_of_code_is_told_not_to_be():
+    newer = {**SEARCH, "type": "web_search_20260209", "max_uses": 3}
+    parsed = anthropic(tools=[newer, {"name": "mine", "input_schema": {}}])
+    assert (parsed.model_calls, parsed.web_searches) == (4, 3)
+    assert orjson.loads(ANTHROPIC_MESSAGES.render(parsed, 5))["tools"] == [
+        {**newer, "allowed_callers": ["direct"]}, {"name": "mine", "input_schema": {}},
+    ]  # fmt: skip
+    assert anthropic(tools=[{**newer, "allowed_callers": ["direct"]}]).web_searches == 3
+    for older in ({**SEARCH, "max_uses": 3}, {"type": "web_fetch_20250910", "name": "web_fetch", "max_uses": 2}):
+        assert orjson.loads(ANTHROPIC_MESSAGES.render(anthropic(tools=[older]), 5))["tools"] == [older]
+    for callers in (["code_execution_20260120"], ["direct", "code_execution_20260120"], [], "direct"):
+        refused = refusal(anthropic, tools=[{**newer, "allowed_callers": callers}])
+        assert (refused.code, refused.param) == ("unbounded_request", "tools[0].allowed_callers")
+
+
 def test_tools_of_the_client_cost_their_definition_and_the_providers_description():
     parsed = anthropic(tools=[{"type": "bash_20250124", "name": "bash"}])
     assert (parsed.model_calls, parsed.fills_window) == (1, False)

@@ -251,6 +251,18 @@ def test_an_image_that_the_provider_keeps_is_of_unknown_size():
 
 
 @pytest.mark.parametrize(
+    ("told", "heard", "read"), [({}, 50, 0), ({"cached_tokens": 20}, 30, 20), ({"audio_tokens": 9}, 9, 0)]
+)
+def test_of_a_request_with_sound_all_is_heard_that_the_reply_does_not_tell_apart(told, heard, read):
+    sound = {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}}
+    meter = OPENAI_RESPONSES.meter(with_part(**sound))
+    usage = {"input_tokens": 50, "output_tokens": 5, "input_tokens_details": told}
+    meter.feed_body(orjson.dumps({"status": "completed", "usage": usage}))
+    counted = meter.usage()
+    assert (counted.audio_input_tokens, counted.cache_read_tokens, counted.total_input_tokens) == (heard, read, 50)
+
+
+@pytest.mark.parametrize(
     "part",
     [
         {"type": "input_file", "file_data": "data:application/pdf;base64,JVBERi0=", "filename": "a.pdf"},
