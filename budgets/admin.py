@@ -11,7 +11,16 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model
 
-from budgets.models import Cap, Crossing, DailySpend, EndUserCap, JournalCursor, TenantPrice, UsageRecord
+from budgets.models import (
+    Cap,
+    Crossing,
+    DailySpend,
+    EndUserCap,
+    JournalCursor,
+    SetAsideEntry,
+    TenantPrice,
+    UsageRecord,
+)
 from budgets.money import format_usd
 from tenants.admin import ReadOnly
 
@@ -106,3 +115,10 @@ class JournalCursorAdmin(LookAt):
     list_display = ["tenant", "last_id", "updated_at"]
     search_fields = ["=tenant__id", "tenant__name"]
     fields = ["tenant", "last_id", "updated_at"]
+
+
+@admin.register(SetAsideEntry)
+class SetAsideEntryAdmin(LookAt):
+    list_display = ["at", "tenant", "entry_id", "cost", "has_row", "why"]
+    search_fields = ["=tenant__id", "tenant__name", "=entry_id"]
+    fields = ["tenant", "entry_id", "at", "cost", "has_row", "why", "fields"]

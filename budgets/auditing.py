@@ -6,7 +6,7 @@ from typing import Any
 
 from budgets import journal, keyspace, recovery, scripts, user_counters
 from budgets.ledger_view import Place, ledger_view
-from budgets.models import UsageRecord
+from budgets.models import SetAsideEntry, UsageRecord
 from tenants import store
 
 log = logging.getLogger(__name__)
@@ -46,12 +46,14 @@ class OpenHold:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """`scopes`: every counter, of the end users' only those that differ; `end_users`: how many of theirs there are."""
+    """`scopes`: every counter, of the end users' only those that differ; `end_users`: how many of theirs there are.
+    `set_aside`: journal entries that have no row: what they moved is a difference that is explained."""
 
     scopes: list[ScopeAudit]
     open_holds: list[OpenHold]
     journal_lag: int
     end_users: int = 0
+    set_aside: int = 0
 
     @property
     def ok(self) -> bool:
@@ -59,7 +61,10 @@ class Audit:
 
 
 def audit(tenant_id: str) -> Audit:
-    """Compare Redis with the ledger, live: one look at Redis against the rows at their cursor and later entries."""
+    """Compare Redis with the ledger, live: one look at Redis against the rows at their cursor and later entries.
+
+    Raises StoreUnavailable, and journal.Stuck at an entry that cannot be read.
+    """
     recovery.rebuild(tenant_id)  # a tenant that nobody has asked for since the store restarted; otherwise does nothing
     with ledger_view(tenant_id, UsageRecord.objects.all()) as view:
         seen = _look(tenant_id, view.spent, view.cursor)
@@ -72,7 +77,8 @@ def audit(tenant_id: str) -> Audit:
     holds = [  # the last is the end of its lease in ms, which a sorted set answers as a fraction: a time, not money
         OpenHold(tenant_id, h[0].decode(), int(h[1]), int(h[3]), h[4].decode(), int(float(h[5]))) for h in seen.holds
     ]
-    return Audit([*seen.scopes, *differing], holds, seen.lag, users)
+    lost = SetAsideEntry.objects.filter(tenant_id=tenant_id, has_row=False).count()
+    return Audit([*seen.scopes, *differing], holds, seen.lag, users, lost)
 
 
 def _user_place(tenant_id: str, of: user_counters.UserSum) -> Place:
@@ -94,7 +100,7 @@ def _look(tenant_id: str, ledger: dict[Place, int], cursor: str) -> _Look:
     keys = [*keyspace.whole(tenant_id), *(place.key for place in ledger)]
     reply = store.run(scripts.SNAPSHOT, keys, [keyspace.hold_prefix(tenant_id)])
     _, _, counters, holds, raw = reply
-    tail = [journal.Entry.decode(entry_id, _pairs(fields)) for entry_id, fields in raw]
+    tail = [_decoded(tenant_id, entry_id, _pairs(fields)) for entry_id, fields in raw]
     tail = [entry for entry in tail if keyspace.stream_id(entry.id) > keyspace.stream_id(cursor)]
     later: dict[str, int] = {}
     for entry in tail:
@@ -131,6 +137,13 @@ def mend(found: Audit) -> int:
                 keys = [keyspace.policy(scope.tenant_id), scope.place.key]
                 moved += store.run(scripts.MEND, keys, [name, difference])[0] == b"OK"
     return moved
+
+
+def _decoded(tenant_id: str, entry_id: bytes, fields: dict[bytes, bytes]) -> journal.Entry:
+    try:
+        return journal.Entry.decode(entry_id, fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise journal.Stuck(tenant_id, entry_id, error) from error
 
 
 def _pairs(flat: list[bytes]) -> dict[bytes, bytes]:

@@ -264,3 +264,22 @@ class JournalCursor(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tenant_id} at {self.last_id}"
+
+
+class SetAsideEntry(models.Model):
+    """A journal entry that no row could be made of, taken out of the way by an operator (budgets/stuck.py)."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="set_aside_entries")
+    entry_id = models.CharField(max_length=40)
+    fields = models.JSONField(help_text="As they stood in Redis, byte for byte: base64 by name.")
+    why = models.TextField(help_text="What the drain said.")
+    cost = models.BigIntegerField(null=True, help_text="What it added to `spent`, nanodollars; null: not legible.")
+    has_row = models.BooleanField(help_text="A bare row of the ledger, with the flag `set_aside`, stands for it.")
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-at"]
+        constraints = [models.UniqueConstraint(fields=["tenant", "entry_id"], name="set_aside_once")]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.entry_id}"

@@ -20,6 +20,7 @@ _FLAGS = {
     "aborted": "it was broken off",
     "usage_missing": "the provider gave no usage",
     "corrected": "put right after its lease had ended",
+    "set_aside": "of all but its cost nothing could be written down",
     "bound_breach": "it cost more than was held for it",
     "estimate_breach": "it cost more than such requests usually do",
     "budget_cap_exceeded": "the rest of it would have broken a cap",

@@ -46,6 +46,7 @@ DID = {
     "alert_recipient.unsubscribed": "stopped the mails of",
     "alert_recipient.subscribed": "takes mails again of",
     "ledger.mended": "moved to what the ledger says the counters of",
+    "journal_entry.set_aside": "set aside the journal entry",
 }
 FIELDS = {
     "amount_usd": "amount",

@@ -15,7 +15,10 @@ MANY_UNDRAINED = 10_000
 REDIS_AWAY = "Requests are refused until it is back; nothing is spent unseen."
 DATABASE_AWAY = "Keys that are known go on; nothing is written down until it is back."
 UNCONFIRMED = "They are sent again each second. If this stays, Redis is in trouble."
-UNDRAINED = "Look at the Celery worker and the database. At 100,000 in one process nothing more is admitted."
+UNDRAINED = (
+    "Look at the Celery worker and the database; manage.py drain_journal says what stops a company's. "
+    "At 100,000 in one process nothing more is admitted."
+)
 OVERDUE = "The worker's sweep charges them; if they stay, no Celery worker runs."
 WAITING = "The drain does not keep up: look at the Celery worker and the database."
 DRIFT = "See below what to move. A database that was put back from a backup lacks rows: do not mend then."

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Q
 
-from budgets import auditing
+from budgets import auditing, journal
 from budgets.auditing import Audit, ScopeAudit
 from budgets.money import format_usd
 from tenants.models import Tenant
@@ -34,6 +34,8 @@ class Command(BaseCommand):
             audits = [auditing.audit(tenant.pk) for tenant in tenants]
         except StoreUnavailable as error:
             raise CommandError(f"The spending ledger cannot be reached: {error}", returncode=2) from error
+        except journal.Stuck as error:
+            raise CommandError(f"{error}. See manage.py drain_journal {error.tenant_id}", returncode=2) from error
         self._report(audits, moved, as_json=options["json"])
         if not all(audit.ok for audit in audits):
             sys.exit(1)
@@ -49,6 +51,7 @@ class Command(BaseCommand):
             "open_holds": sum(len(audit.open_holds) for audit in audits),
             "journal_lag": sum(audit.journal_lag for audit in audits),
             "end_user_counters": sum(audit.end_users for audit in audits),
+            "set_aside_without_row": sum(audit.set_aside for audit in audits),
             "scopes": rows,
         }
         if moved is not None:
@@ -66,6 +69,9 @@ class Command(BaseCommand):
             )
             differs = "" if row["ok"] else "  DIFFERS: spent by {spent_off}, held by {held_off} n$"
             self.stdout.write((line + differs).format(**row))
+        if result["set_aside_without_row"]:
+            count = result["set_aside_without_row"]
+            self.stdout.write(f"{count} journal entries were set aside without a row: what they moved is a difference.")
         state = "Redis equals the ledger" if result["ok"] else "Redis differs from the ledger"
         self.stdout.write(f"{state}. {result['open_holds']} open holds, {result['journal_lag']} entries to drain.")
 
