@@ -88,7 +88,7 @@
     window.Alpine.data("copy", () => ({
       done: false,
       button: {
-        "x-text"() { return this.done ? "Copied" : "Copy"; },
+        "x-text"() { return this.done ? "Copied" : this.$el.dataset.label || "Copy"; },
         async "@click"() {
           const source = this.$root.querySelector("[data-copy]");
           await copyText(source);

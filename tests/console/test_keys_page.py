@@ -405,6 +405,7 @@ def test_revoking_says_when_it_was_used_and_wants_its_name(store: ValkeyServer) 
         r"Revoke “intranet”\? It was used (59 s|1 min) ago\. Its next request is refused; the ones under way finish\. "
     )
     assert re.search(sentence + r"This cannot be undone\.", asked)
+    assert "a day would use the whole budget" in text(client.get(f"{fernhill.home}keys/{key.pk}/"))
     wrong = client.post(address, {"typed": "intra"})
     assert "Type the key's name as it is written: intranet" in text(wrong) and title(wrong).startswith("Error: ")
     assert ApiKey.objects.get(pk=key.pk).revoked_at is None
@@ -415,6 +416,9 @@ def test_revoking_says_when_it_was_used_and_wants_its_name(store: ValkeyServer) 
         f"Revoked {when.day} {when:%b %H:%M} by owner@fernhill.example. "
         "Requests with it get 403 api_key_revoked. Spend stays in the reports."
     ) in text(done)
+    after = text(client.get(f"{fernhill.home}keys/{key.pk}/"))
+    assert "Worked until" in after and "Spend by day" in after
+    assert "a day would use" not in after and "forecast" not in after, "it spends nothing any more"
     again = client.post(address, {"typed": "intranet"})
     assert again.status_code == 302 and AuditEvent.objects.filter(action="api_key.revoked").count() == 1
 

@@ -194,7 +194,7 @@ def test_an_endpoint_of_ones_own_needs_a_name_an_address_and_then_a_price(owner:
     assert "that no provider has" in text(taken) and not ProviderCredential.objects.exists()
     done = owner.post(f"{page}custom/", {"name": "house", "base_url": "https://8.8.8.8/v1", "secret": ""}, follow=True)
     assert "Give its models a price under Prices: without one, house/... is refused." in text(done)
-    assert "house models house/… stored since" in text(done) and "at https://8.8.8.8/v1" in text(done)
+    assert "house models house/… Without a key since" in text(done) and "at https://8.8.8.8/v1" in text(done)
     owner.post(f"{page}house/", {"base_url": "https://8.8.4.4/v1", "secret": "sk-house-secret-9999"})
     assert "…9999" in text(owner.get(page)) and "at https://8.8.4.4/v1" in text(owner.get(page))
     asked = text(owner.get(f"{page}house/remove/"))

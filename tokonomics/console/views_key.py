@@ -146,5 +146,8 @@ def _rows(key: ApiKey, seen: Snapshot) -> list[activity.Row]:
 
 
 def _chart(key: ApiKey, month: Reading, seen: Snapshot) -> Chart | None:
+    """With what is to come, for a key that can still spend."""
     spend = charting.spend(DailySpend.objects.filter(api_key=key), month.window, Stack.MODEL, {})
+    if key.revoked_at is not None or seen.is_expired(key):
+        return charting.of_days(spend, seen.windows.day.first_day, Stack.MODEL)
     return charting.of_window(spend, month, seen.windows.day.first_day, Stack.MODEL)
