@@ -15,7 +15,10 @@ log = logging.getLogger(__name__)
 def drain(tenant_ids: list[str]) -> None:
     """Nudged by the proxies: journal entries become rows, and what they crossed goes out at once."""
     for tenant_id in tenant_ids:
-        journal.drain(tenant_id)
+        try:
+            journal.drain(tenant_id)
+        except journal.Stuck as stuck:  # the sweep fails of it, so that it is seen; here it keeps nobody else waiting
+            log.error("%s", stuck)
     if outbox.take_up(tenant_ids):
         nudge()
 

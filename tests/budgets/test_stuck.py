@@ -6,11 +6,12 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from budgets import auditing, journal, keyspace, stuck
+from alerts import tasks
+from budgets import auditing, journal, keyspace, recovery, stuck
 from budgets.models import DailySpend, JournalCursor, SetAsideEntry, UsageRecord
 from tenants.audit import Actor
 from tenants.models import AuditEvent
-from tests.budgets.test_recovery import USD, Scene, scene, settled  # noqa: F401
+from tests.budgets.test_recovery import USD, Scene, found, scene, settled  # noqa: F401
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -80,6 +81,16 @@ async def test_set_aside_it_has_a_bare_row_and_every_counter_equals_the_ledger(
     assert (bare.cost, bare.status, bare.api_key_id) == (kept.cost, "settled", scene.key.pk)
     total = sum([row.cost async for row in UsageRecord.objects.all()])
     assert total == sum([one.cost async for one in DailySpend.objects.all()]) == (await scene.state())[0]
+
+
+@pytest.mark.fault("journal: an entry that no row can be made of", promises=("P8",))
+async def test_a_nudge_goes_on_with_the_others(scene: Scene) -> None:  # noqa: F811
+    await in_the_middle(scene, u=b"{not json")
+    other = Scene(scene.lane, *await scene(found, "moorfield"))
+    await scene(recovery.open_ledger, other.tenant.pk)
+    await other.spend(USD)
+    await scene(tasks.drain, [scene.tenant.pk, other.tenant.pk])
+    assert await UsageRecord.objects.filter(tenant=other.tenant).acount() == 1
 
 
 async def test_its_bytes_are_kept_and_who_did_it(scene: Scene) -> None:  # noqa: F811

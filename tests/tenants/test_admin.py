@@ -60,7 +60,7 @@ def populated(fernhill: Tenant, owner: User, by_owner: Actor) -> list[str]:
     )
     JournalCursor.objects.get_or_create(tenant=fernhill)
     SetAsideEntry.objects.create(
-        tenant=fernhill, entry_id="1-1", fields={"c": "eA=="}, why="not a number", has_row=False
+        tenant=fernhill, entry_id="1-1", fields={}, why="not a number", has_row=False
     )
     TenantPrice.objects.create(tenant=fernhill, provider="openai", model="*", discount=1_000)
     Authenticator.objects.create(user=owner, type="totp", data={"secret": "TOTPSECRETTOTPSECRET"})

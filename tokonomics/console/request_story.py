@@ -24,7 +24,7 @@ _FLAGS = {
     "ledger_unavailable": "The ledger was out of reach to hold more for it, so it was ended as at its output limit.",
     "hold_ended": "What was held for it had been ended, so it was ended as at its output limit.",
     "client_gone": "The client left before the end. The rest was read from the provider to learn what it cost.",
-    "set_aside": "What it left could not be written down as it was: this is what of it could be read, its cost for one.",
+    "set_aside": "What it left could not be written down as it was. This is what could be read of it.",
     "corrected": "Its worker was thought lost and the hold charged; when it came back, the true cost took its place.",
     "cut": "The reply ended before it was complete.",
     "no_reply": "The request went out and no reply came back.",
