@@ -118,7 +118,7 @@ def quote(
         raise ValueError("a request has at least one choice and one call of the model")
     if model.window_published and model.provider in _WINDOW_ENFORCED and not model.limits_own:
         input_tokens = min(input_tokens, model.context_window * model_calls)
-    limits = _output_limits(model, client_limit, default_limit, floor, least_output)
+    limits = _output_limits(model, client_limit, default_limit, floor, least_output, input_tokens)
     lines = tuple(
         [
             _Line(
@@ -182,7 +182,7 @@ class _OutputLimits:
 
 
 def _output_limits(
-    model: Model, client_limit: int | None, default_limit: int, floor: int, least_output: int
+    model: Model, client_limit: int | None, default_limit: int, floor: int, least_output: int, input_tokens: int
 ) -> _OutputLimits:
     """A client's own limit is forwarded as it is. It is priced up to the model's, which nothing can exceed; up to the
     window where the model's is only what a list of others says.
@@ -193,6 +193,10 @@ def _output_limits(
         priced = client_limit if model.limits_own else min(client_limit, most)
         return _OutputLimits(priced, priced)
     most = min(max(default_limit, least_output), model_limit)
+    if model_limit >= model.context_window:
+        # Without a limit of its own it takes one that fits beside the prompt: at most half of its bound, as a rule.
+        room = model.context_window - min(input_tokens, model.context_window) // 2
+        most = min(most, max(floor, least_output, room))
     return _OutputLimits(min(max(floor, least_output), most), most)
 
 

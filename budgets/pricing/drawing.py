@@ -1,19 +1,20 @@
 """The most tokens of pictures that OpenAI's image models bill: of one that they draw, and of one that they are shown.
 
 As of 2026-11-24.
-- gpt-image-2 draws by the formula of its price calculator, as a post in OpenAI's forum tells it (the guide was not
-  read; four published values of the calculator and one billed reply agree): a grid of q by q x short / long, rounded,
-  times (2,000,000 + pixels) / 4,000,000, with q 16, 48 or 96 by quality.
-  gpt-image-2.5 bills the same for `low` (1024x1024: 196 tokens); nothing is published for its others, so they are taken
-  for twice the formula, and `xhigh`, `max` and `auto`, which may be one of them, have no bound.
+- gpt-image-2 draws by the formula of OpenAI's price calculator, whose code community.openai.com/t/1382699 tells
+  (2026-06-05; four values that the calculator showed, t/1379464, and one billed reply agree; the guide gives none): a
+  grid of q by q x short / long, rounded, times (2,000,000 + pixels) / 4,000,000, with q 16, 48 or 96 by quality.
+  gpt-image-2.5 bills the same for `low` (1024x1024: 196 tokens: Comfy-Org/docs, 2026-09-12); of its others no token
+  counts were found, so they are taken for twice the formula, and `xhigh`, `max` and `auto`, which may be one of them,
+  have no bound.
 - gpt-image-1: 272 to 6,240 tokens by size and quality (developers.openai.com/api/docs/guides/image-generation).
   gpt-image-1-mini is only published in dollars a picture (developers.openai.com/api/docs/models/gpt-image-1-mini): half
   a tenth of a cent more, at $8 per 1,000,000.
 - gpt-image-1.5 and chatgpt-image-latest bill the text that they think before they draw, to which no limit is published.
 - A partial picture of a stream adds 100 tokens.
 - A picture shown is covered by patches of 32 px, 1,536 at most (gpt-image-2: 1,450 tokens for 3840x2160, 1,024 for
-  1024x1024), or by tiles of 512 px after scaling its short side to 512, base 65 and 129 each, with 6,240 more for high
-  fidelity. It also adds some text.
+  1024x1024; gpt-image-2.5 bills that one like it, and of larger ones is taken for twice), or by tiles of 512 px after
+  scaling its short side to 512, base 65 and 129 each, with 6,240 more for high fidelity. It also adds some text.
 """
 
 import re
@@ -41,6 +42,7 @@ _BY_SIZE = {
         "high": {"1024x1024": 4_563, "1024x1536": 6_563, "1536x1024": 6_563},
     },
 }
+_NEWER = "gpt-image-2."
 _SHOWN_PATCHES, _SHOWN_TILES, _HIGH_FIDELITY = 2_048, 65 + 8 * 129, 6_240
 
 
@@ -58,7 +60,7 @@ def drawn(model: str, size: str, quality: str) -> int:
         return _from_table(table, size, quality)
     if not model.startswith("gpt-image-2"):
         raise NotDrawn("model", f"`{model}` bills text that it thinks before it draws, without a published limit.")
-    newer = model.startswith("gpt-image-2.")
+    newer = model.startswith(_NEWER)
     if quality not in _GRID and (newer or quality != AUTO):
         raise NotDrawn("quality", "How many tokens this quality takes is not published; use low, medium or high.")
     grid = _GRID.get(quality, max(_GRID.values()))
@@ -68,7 +70,7 @@ def drawn(model: str, size: str, quality: str) -> int:
 def shown(model: str, *, high_fidelity: bool) -> int:
     """The most tokens of one picture that goes in."""
     if not model.startswith("gpt-image-1"):
-        return _SHOWN_PATCHES
+        return _SHOWN_PATCHES * (2 if model.startswith(_NEWER) else 1)
     return _SHOWN_TILES + (_HIGH_FIDELITY if high_fidelity else 0)
 
 

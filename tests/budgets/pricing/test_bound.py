@@ -118,6 +118,15 @@ def test_no_output_beyond_the_models_own_limit_is_priced() -> None:
     assert plain_quote(model, 10, floor=10_000).least_output == 4_096
 
 
+def test_a_model_without_a_limit_of_its_own_is_given_one_that_fits_beside_the_prompt() -> None:
+    small = replace(gpt_4o(), context_window=8_192, max_output_tokens=8_192)
+    assert plain_quote(small, 3_000).most_output == 8_192 - 1_500
+    assert plain_quote(small, 100_000).most_output == 4_096
+    assert plain_quote(small, 100_000, floor=5_000).most_output == 5_000
+    assert plain_quote(small, 3_000, 8_000).most_output == 8_000  # the client's own limit is its own
+    assert plain_quote(replace(small, context_window=16_384), 100_000).most_output == 8_192
+
+
 def test_what_only_a_list_of_others_says_shortens_what_we_write_but_not_what_a_client_is_held_for() -> None:
     listed = replace(gpt_4o(), max_output_tokens=4_096, output_published=False, output_listed=True)
     assert plain_quote(listed, 10).most_output == 4_096

@@ -81,6 +81,7 @@ def test_a_picture_is_bounded_by_the_published_formula(size, quality, tokens):
 
 def test_a_model_whose_formula_is_not_published_holds_twice_that_or_is_refused():
     assert drawing.drawn("gpt-image-2.5-flare", "1024x1024", "high") == 2 * 7_024
+    assert drawing.shown("gpt-image-2.5-sunburst", high_fidelity=False) == 2 * 2_048
     for quality in ("auto", "xhigh", "max"):
         assert refusal(images, model="gpt-image-2.5-flare", quality=quality).param == "quality"
     assert refusal(images, model="gpt-image-1.5").param == "model"
