@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import django
+import orjson
 
 from benchmarks import machine
 from benchmarks.processes import Process
@@ -33,7 +34,7 @@ ENDING = {
     "status": "settled",
     "http": 200,
     "ms": 5,
-    "rid": "req_0123456789abcdef0123456789abcdef",
+    "rid": "rq_0123456789abcdefghij",
     "bound": {"input": 391, "output": 50, "choices": 1},
     "fb": 4,
     "usage": {"input_tokens": 61, "output_tokens": 40},
@@ -86,6 +87,7 @@ class Bench:
         from budgets import keyspace
         from budgets.ledger import Counter, Ledger, Request, hold_id
         from budgets.reach import open_lane
+        from tenants.ids import dated_id
 
         lane = open_lane(settings.REDIS_URL, 10.0, "")
         ledger = Ledger(lane, "bench:1:0123456789", lease_seconds=60)
@@ -108,7 +110,7 @@ class Bench:
         )  # fmt: skip
         version = int(await lane.command("HGET", keyspace.policy(self.tenant_id), "version"))
         terms: dict[str, Any] = {"day": windows.day, "version": version, "least": 1_477_500, "most": 1_477_500}
-        usage, taken = json.dumps(ENDING, separators=(",", ":")).encode(), {"reserve": 0.0, "settle": 0.0}
+        taken = {"reserve": 0.0, "settle": 0.0}
         for _ in range(0, count, IN_FLIGHT):
             before, granted = self.meter.running, list[Any]()
             for _ in range(0, IN_FLIGHT, AT_ONCE):
@@ -117,7 +119,9 @@ class Bench:
             between = self.meter.running
             for start in range(0, IN_FLIGHT, AT_ONCE):
                 some = granted[start : start + AT_ONCE]
-                await asyncio.gather(*(ledger.settle(one, 552_500, usage) for one in some))
+                endings = [orjson.dumps(ENDING | {"rid": dated_id("rq", 20)}) for _ in some]
+                asked_too = map(ledger.settle, some, [552_500] * AT_ONCE, endings)
+                await asyncio.gather(*asked_too)
             taken["reserve"] += between - before
             taken["settle"] += self.meter.running - between
         for name, seconds in taken.items():

@@ -18,7 +18,7 @@ from budgets.lanes import ScriptError
 from budgets.reach import AnyLane
 from budgets.values import value
 from budgets.windows import Window, Windows, windows_at
-from tenants.ids import new_id
+from tenants.ids import dated_id
 from tenants.store import StoreUnavailable
 
 
@@ -160,7 +160,7 @@ class Claim:
 
 
 def hold_id() -> str:
-    return new_id("req", 20)
+    return dated_id("req", 20)
 
 
 class Ledger:

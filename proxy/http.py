@@ -6,7 +6,7 @@ from django.utils.functional import cached_property
 
 from proxy.exchange import Exchange
 from proxy.stream import MeteredStream
-from tenants.ids import new_id
+from tenants.ids import dated_id
 
 
 class ProxyRequest(HttpRequest):
@@ -23,7 +23,7 @@ class ProxyRequest(HttpRequest):
         self.header_map = {name.decode("latin-1"): value.decode("latin-1") for name, value in exchange.headers}
         self.query = exchange.query
         self._body = body
-        self.request_id = new_id("rq", 20)
+        self.request_id = dated_id("rq", 20)
 
     def forget_body(self) -> None:
         """It has been read and priced, and a stream may last for an hour."""

@@ -132,3 +132,37 @@ async def test_a_hold_whose_lease_ended_is_kept_after_its_row_is_written(scene: 
     assert await scene.lane.command("TTL", name) <= 120
     assert await scene.state() == (5, 0)
     assert (await UsageRecord.objects.aget()).cost == 5
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_row_of_the_drain_reads_as_one_that_django_has_saved(scene: Scene) -> None:  # noqa: F811
+    """The drain writes columns by itself: each of them, of each type, in every database."""
+    ending = {
+        "status": "cut_short",
+        "http": 200,
+        "ms": 5,
+        "rid": "rq_1",
+        "fb": 4,
+        "tier": "flex",
+        "in": 7,
+        "out": 3,
+        "bound": {"input": 9},
+        "usage": {"input_tokens": 7},
+        "flags": ["client_gone", "é"],
+        "price": {"input": 2},
+    }
+    await scene.spend(5, **ending)
+    await scene(journal.drain, scene.tenant.pk)
+    mine = await UsageRecord.objects.aget()
+    saved = UsageRecord(**{field.attname: getattr(mine, field.attname) for field in UsageRecord._meta.concrete_fields})
+    saved.pk = "req_saved"
+    await saved.asave(force_insert=True)
+
+    def columns(pk: str) -> dict[str, Any]:
+        return UsageRecord.objects.filter(pk=pk).values().get() | {"id": ""}
+
+    assert await scene(columns, mine.pk) == await scene(columns, "req_saved")
+    assert (mine.flags, mine.usage, mine.price) == (["client_gone", "é"], {"input_tokens": 7}, {"input": 2})
+    assert (mine.first_byte_ms, mine.service_tier, mine.stream, mine.price_since) == (4, "flex", True, None)
+    same_moment = UsageRecord.objects.filter(reserved_at=mine.reserved_at, settled_at=mine.settled_at, day=mine.day)
+    assert await same_moment.acount() == 2, "found by time as the other is"
