@@ -141,7 +141,7 @@ def acknowledge(tenant_id: str, cursor: str, holds: list[str]) -> None:
     """Trim the journal up to the cursor; the tombstones of these holds, whose end is final, may go soon."""
     store.run(
         scripts.ACK,
-        [keyspace.policy(tenant_id), keyspace.journal(tenant_id)],
+        [keyspace.policy(tenant_id), keyspace.journal(tenant_id), keyspace.graves(tenant_id)],
         [cursor, keyspace.hold_prefix(tenant_id), *holds],
     )
 

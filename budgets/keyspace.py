@@ -21,6 +21,11 @@ def holds(tenant_id: str) -> str:
     return f"holds:{{{tenant_id}}}"
 
 
+def graves(tenant_id: str) -> str:
+    """List of texts, one a batch that was drained: until when (ms) the tombstones of its holds stay, and their ids."""
+    return f"graves:{{{tenant_id}}}"
+
+
 def journal(tenant_id: str) -> str:
     """Stream: what happened to money and is not in the database yet."""
     return f"journal:{{{tenant_id}}}"

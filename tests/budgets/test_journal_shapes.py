@@ -13,6 +13,8 @@ from budgets.money import MAX_CAP
 from budgets.reach import AnyLane
 from tests.budgets.test_ledger import TENANT, USD, counters, lane, ledger, reserve, state  # noqa: F401
 from tests.budgets.test_recovery import Scene, scene, settled  # noqa: F401
+from tests.support.clock import Clock, clock_of
+from tests.support.valkey import ValkeyServer
 
 META = b'{"key":"key_1","mode":"live","provider":"openai","model":"gpt-4o","endpoint":"/x","user":"","stream":false}'
 
@@ -109,14 +111,56 @@ async def test_a_counter_that_was_gone_gets_a_bounded_life(lane: AnyLane, ledger
     assert await lane.command("EXPIRETIME", kept.key) == kept.window.expires_at, "and no other is touched"
 
 
-async def test_an_acknowledgement_lets_no_open_hold_go(lane: AnyLane, ledger: Ledger) -> None:  # noqa: F811
+async def acknowledged(clock: Clock, entry: str, *holds: Reservation) -> None:
+    await asyncio.to_thread(journal.acknowledge, TENANT, entry, [each.id for each in holds])
+
+
+async def test_tombstones_stay_two_minutes_after_their_rows_are_written(
+    lane: AnyLane,  # noqa: F811
+    ledger: Ledger,  # noqa: F811
+    store: ValkeyServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    granted = [await reserve(ledger, 1) for _ in range(12)]
+    entries = [await ledger.settle(each, 1, b"{}") for each in granted]
+    with clock_of(store, monkeypatch) as clock:
+        clock.set("2026-11-24T12:00:00")
+        for each, entry in zip(granted[:6], entries, strict=False):
+            await acknowledged(clock, entry, each)
+        clock.step(119)
+        await acknowledged(clock, entries[6], granted[6])
+        assert await left(lane, granted) == granted
+        clock.step(2)
+        await acknowledged(clock, entries[7], granted[7])
+        assert await left(lane, granted) == granted[4:], "a bounded number of batches at once"
+        await acknowledged(clock, entries[8])
+        assert await left(lane, granted) == granted[6:]
+        clock.step(120)
+        await acknowledged(clock, entries[9])
+        assert await left(lane, granted) == granted[8:], "of which no row is known to be written"
+
+
+async def left(lane: AnyLane, of: list[Reservation]) -> list[Reservation]:  # noqa: F811
+    texts = [await lane.command("GET", keyspace.hold(TENANT, each.id)) for each in of]
+    return [each for each, text in zip(of, texts, strict=True) if text is not None]
+
+
+async def test_an_acknowledgement_lets_no_open_hold_go(
+    lane: AnyLane,  # noqa: F811
+    ledger: Ledger,  # noqa: F811
+    store: ValkeyServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Of two with an end in the journal that was drained, one is open again: the store was put back meanwhile."""
     ended, open_again = await reserve(ledger, USD), await reserve(ledger, USD)
     entry = await ledger.settle(ended, 5, b"{}")
-    await asyncio.to_thread(journal.acknowledge, TENANT, entry, [ended.id, open_again.id])
-    lives = [await lane.command("TTL", keyspace.hold(TENANT, one.id)) for one in (ended, open_again)]
-    assert 0 < lives[0] <= 120
-    assert lives[1] == -1
+    with clock_of(store, monkeypatch) as clock:
+        clock.set("2026-11-24T12:00:00")
+        await acknowledged(clock, entry, ended, open_again)
+        clock.step(121)
+        await acknowledged(clock, entry)
+    assert await left(lane, [ended, open_again]) == [open_again]
+    assert await lane.command("TTL", keyspace.hold(TENANT, open_again.id)) == -1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -125,11 +169,11 @@ async def test_a_hold_whose_lease_ended_is_kept_after_its_row_is_written(scene: 
     await scene.lane.command("ZADD", keyspace.holds(scene.tenant.pk), 1, flying.id)
     await scene(recovery.end_leases, scene.tenant.pk)
     await scene(journal.drain, scene.tenant.pk)
-    name = keyspace.hold(scene.tenant.pk, flying.id)
-    assert await scene.lane.command("TTL", name) > 80_000, "its worker may come back and know what it cost"
+    graves = keyspace.graves(scene.tenant.pk)
+    assert await scene.lane.command("LLEN", graves) == 0, "its worker may come back and know what it cost"
     await scene.ledger.settle(flying, 5, b"{}")
     await scene(journal.drain, scene.tenant.pk)
-    assert await scene.lane.command("TTL", name) <= 120
+    assert await scene.lane.command("LLEN", graves) == 1
     assert await scene.state() == (5, 0)
     assert (await UsageRecord.objects.aget()).cost == 5
 

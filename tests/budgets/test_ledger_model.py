@@ -260,6 +260,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(places=st.sampled_from(PATHS))
     def release_before_a_late_reserve(self, places: tuple[str, ...]) -> None:
+        self._lapse()
         self.number += 1
         name = f"req_{self.number}"
         assert store.run(scripts.RELEASE, self._keys(name), [name, "{}"]) == [b"OK", b""]
@@ -281,7 +282,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.cursor = entries[-1].id
             store.run(
                 scripts.ACK,
-                [keyspace.policy(TENANT), keyspace.journal(TENANT)],
+                [keyspace.policy(TENANT), keyspace.journal(TENANT), keyspace.graves(TENANT)],
                 [self.cursor, keyspace.hold_prefix(TENANT), *[entry.hold for entry in entries if entry.kind in FINAL]],
             )
 

@@ -275,9 +275,15 @@ _REBUILD = (
     ),
     lua(
         "ack: an open hold of a store that was put back is not let go",
-        ", 120, 'XX')",
-        ", 120)",
+        "if text and parts(text) ~= 'open' then",
+        "if text then",
         SHAPES + "an_acknowledgement_lets_no_open_hold_go",
+    ),
+    lua(
+        "ack: tombstones stay a while",
+        "KEPT_MS, MOST = 120000, 4",
+        "KEPT_MS, MOST = 0, 4",
+        SHAPES + "tombstones_stay_two_minutes_after_their_rows_are_written",
     ),
     lua(
         "_prelude: a counter that was gone lives for a while",
