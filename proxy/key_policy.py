@@ -84,7 +84,9 @@ class KeyPolicy:
             price_since=model.since.isoformat() if model.since else "",
             own_price=model.own,
         )
-        if not end_user and len(self._requests) < MOST_CLAIMS:
+        if not end_user:
+            if len(self._requests) >= MOST_CLAIMS:
+                self._requests.clear()
             self._requests[alike] = request
         return request
 
@@ -94,7 +96,9 @@ class KeyPolicy:
         if (known := self._claims.get(request)) is not None:
             return known
         claim = ledger.claim(request, counters, day=windows.day, version=self.version)
-        if self.end_users is None and not request.end_user and len(self._claims) < MOST_CLAIMS:
+        if self.end_users is None and not request.end_user:
+            if len(self._claims) >= MOST_CLAIMS:
+                self._claims.clear()
             self._claims[request] = claim
         return claim
 
@@ -103,7 +107,6 @@ class KeyPolicy:
         if self._counters is None or self._counters[0] is not windows:
             self._counters = (windows, tuple(self._reckon(windows)))
             self._claims.clear()
-            self._requests.clear()
         if self.end_users is None:
             return self._counters[1]
         return self._counters[1] + self._of_end_user(self.end_users, windows, end_user or ANONYMOUS)
