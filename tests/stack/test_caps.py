@@ -33,8 +33,9 @@ def ask(wire: Wire, dialect: Dialect, key: str, **fields: Any) -> WireReply:
 
 
 def hold_and_cost(office: Office, wire: Wire, dialect: Dialect) -> tuple[int, int]:
-    """What the usual request holds while it is under way, and what it then costs, from now on always the same."""
-    plain, stream = dialect.record("output=50"), dialect.record("output=50", stream=True)
+    """What the usual request holds while it is under way, and what it then costs, from now on always the same: so much
+    that less than the least that is offered is left of a cap."""
+    plain, stream = dialect.record("output=80"), dialect.record("output=80", stream=True)
     office.stack.provider.script(lambda request: (stream if request.json().get("stream") else plain).behaviour())
     scout = office.company()
     assert ask(wire, dialect, scout.key).status == 200
