@@ -37,7 +37,7 @@ def billable_input(model: Model, request: dict[str, object]) -> int:
 
 
 @given(st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_no_reply_within_the_limits_costs_more_than_the_quote(data: st.DataObject) -> None:
     model = data.draw(st.one_of(models(), st.sampled_from(REAL_MODELS)))
     request = data.draw(requests())
@@ -55,7 +55,7 @@ def test_no_reply_within_the_limits_costs_more_than_the_quote(data: st.DataObjec
 
 
 @given(st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_the_affordable_limit_is_covered_and_one_token_more_is_not(data: st.DataObject) -> None:
     model = data.draw(st.one_of(models(), st.sampled_from(REAL_MODELS)))
     request = data.draw(requests()) | {"audio": False, "web_searches": 0}
@@ -68,7 +68,7 @@ def test_the_affordable_limit_is_covered_and_one_token_more_is_not(data: st.Data
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_what_would_fit_is_the_largest_limit_that_the_money_left_covers(data: st.DataObject) -> None:
     model = data.draw(models())
     request = data.draw(requests()) | {"audio": False}
@@ -80,7 +80,7 @@ def test_what_would_fit_is_the_largest_limit_that_the_money_left_covers(data: st
 
 
 @given(models(), requests())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_the_bound_is_tight_some_reply_costs_exactly_the_quote(model: Model, request: dict[str, object]) -> None:
     request |= {"fees": 0, "web_searches": 0, "extra_output": 0, "audio": False, "retention": Retention.LONG}
     quoted = quote(model, **request)  # type: ignore[arg-type]
