@@ -132,8 +132,9 @@ def _own_model(own: OwnPrice, name: str, listed: Model | None, purpose: Purpose,
         return None
     rates = Rates(**dict.fromkeys(RATE_KINDS, 0)) if own.free else filled(own.provider, own.rates or {})
     plain = PriceLadder(rates)
-    # What a provider published about its limits stands.
-    known = listed if listed is not None and listed.window_published else _unlisted(own, name, listed, plain, on)
+    # What a provider published about its limits stands; what only a list of others says gives way to the tenant's word.
+    stands = listed is not None and listed.window_published and not (listed.output_listed and _has_limits(own))
+    known = listed if listed is not None and stands else _unlisted(own, name, listed, plain, on)
     return replace(
         known if known.purpose is purpose else replace(known, purpose=purpose, max_output_tokens=0),
         standard=plain,
@@ -147,9 +148,14 @@ def _own_model(own: OwnPrice, name: str, listed: Model | None, purpose: Purpose,
     )
 
 
+def _has_limits(own: OwnPrice) -> bool:
+    return own.context_window is not None or own.max_output_tokens is not None
+
+
 def _unlisted(own: OwnPrice, name: str, listed: Model | None, standard: PriceLadder, on: date) -> Model:
     """A model whose limits only the tenant can say, if anybody."""
-    window = own.context_window or (listed.context_window if listed is not None else LONGEST_WINDOW)
+    of_list = listed.context_window if listed is not None and listed.window_published else 0
+    window = max(own.context_window or 0, of_list) or (listed.context_window if listed is not None else LONGEST_WINDOW)
     return Model(
         provider=own.provider,
         id=listed.id if listed is not None else name.removeprefix(f"{own.provider}/"),
@@ -160,7 +166,7 @@ def _unlisted(own: OwnPrice, name: str, listed: Model | None, standard: PriceLad
         priced_on=on,
         purpose=listed.purpose if listed is not None else Purpose.TEXT,
         tokenizer="byte_bpe" if own.provider == "openai" else "unknown",
-        window_published=own.context_window is not None,
+        window_published=own.context_window is not None or bool(of_list),
         output_published=own.max_output_tokens is not None,
         limits_own=True,
     )

@@ -240,3 +240,15 @@ def test_models_from_before_regions_know_none() -> None:
     model = listed("anthropic", "claude-sonnet-4-5")
     assert not model.regions
     assert cost(model, Usage(input_tokens=1_000, region="us")) == cost(model, Usage(input_tokens=1_000))
+
+
+def test_a_tenants_own_limit_comes_before_that_of_a_list_of_others_and_after_a_providers() -> None:
+    rates = {"input": 10**9, "output": 10**9}
+    kimi = find("together", "moonshotai/Kimi-K3", own("together", "moonshotai/kimi-k3", rates=rates))
+    assert kimi is not None and kimi.output_listed and kimi.max_output_tokens == 1_048_576
+    short = own("together", "moonshotai/kimi-k3", rates=rates, max_output_tokens=4_096)
+    kimi = find("together", "moonshotai/Kimi-K3", short)
+    assert kimi is not None and kimi.limits_own and kimi.max_output_tokens == 4_096
+    assert kimi.context_window == listed("together", "moonshotai/Kimi-K3").context_window and kimi.window_published
+    gpt = find("openai", "gpt-4o", own("openai", "gpt-4o", rates=rates, max_output_tokens=10))
+    assert gpt is not None and gpt.max_output_tokens == 16_384
