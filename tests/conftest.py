@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from _pytest.nodeid import coerce_node_id
+from playwright.sync_api import Browser
 
 from tests.support.postgres import PostgresServer
 from tests.support.provider import ProviderMock
@@ -86,6 +87,15 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium. Of a module: while it is open no event loop can run in this thread."""
+    from tests.support import screens
+
+    with screens.chromium() as chromium:
+        yield chromium
 
 
 # --- The whole product -----------------------------------------------------------------------------------------------

@@ -1,12 +1,9 @@
 """The pages of alerts and the mail as a browser shows them: sound in every size and scheme, drawn into docs/screens."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.conf import settings
-from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Browser
 
@@ -20,31 +17,11 @@ from tests.alerts.receivers import Receiver, Say
 from tests.alerts.samples import BURN_RATE, BURNING, order, usd
 from tests.support import screens
 from tests.support.fernhill import Fernhill, crossed, most_of_a_month
+from tests.support.pages import VARIANTS, signed_in, sound
 from tests.support.valkey import ValkeyServer
 
-# All four for pictures; the diagonal shows every width and every colour to the checks in half the time.
-VARIANTS = [(width, scheme) for width in screens.WIDTHS for scheme in ("light", "dark")]
-VARIANTS = VARIANTS if screens.DRAW else [("wide", "light"), ("narrow", "dark")]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 BY = Actor.operator()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with screens.chromium() as chromium:
-        yield chromium
-
-
-def signed_in(visited: screens.Visit, user: Any) -> None:
-    client = Client()
-    client.force_login(user)
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-    visited.page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": visited.base}])
-
-
-def sound(visited: screens.Visit, name: str) -> None:
-    visited.draw(name)
-    assert (name, visited.complaints, visited.overflow(), visited.axe()) == (name, [], 0, [])
 
 
 @pytest.fixture

@@ -19,12 +19,6 @@ PASSWORD = "a long enough secret"
 SOON = 2.0  # seconds from a call's reply to its spend on an open page
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with screens.chromium() as chromium:
-        yield chromium
-
-
 @pytest.fixture
 def company(stack: ProductStack) -> dict[str, Any]:
     number = time.time_ns()

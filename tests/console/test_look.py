@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import re
-from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -17,6 +16,7 @@ from playwright.sync_api import Browser
 
 from tenants.store import StoreUnavailable
 from tests.support import screens
+from tests.support.pages import VARIANTS, sound
 from tests.support.valkey import ValkeyServer
 from tokonomics.console import errors
 
@@ -45,26 +45,10 @@ SIGNED_IN = {
     "email": "/email/",
     "logout": "/logout/",
 }
-# All four for pictures; the diagonal shows every width and every colour to the checks in half the time.
-VARIANTS = [(width, scheme) for width in screens.WIDTHS for scheme in ("light", "dark")]
-VARIANTS = VARIANTS if screens.DRAW else [("wide", "light"), ("narrow", "dark")]
 PASSWORD = "a long enough secret"
 
 browser_test = pytest.mark.browser
 look = pytest.mark.urls("tests.support.look")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with screens.chromium() as chromium:
-        yield chromium
-
-
-def assert_sound(visited: screens.Visit, name: str) -> None:
-    visited.draw(name)
-    assert visited.complaints == []
-    assert visited.overflow() <= 0
-    assert visited.axe() == []
 
 
 @browser_test
@@ -76,7 +60,7 @@ def test_a_page_is_sound(
 ) -> None:
     with screens.visit(browser, str(live_server), width=width, scheme=scheme) as visited:
         visited.open(PAGES[name])
-        assert_sound(visited, f"{name}-{width}-{scheme}")
+        sound(visited, f"{name}-{width}-{scheme}")
 
 
 @browser_test
@@ -92,7 +76,7 @@ def test_the_pages_of_somebody_who_signs_up_are_sound(
         page.get_by_text("There is a problem").wait_for()
         assert page.evaluate("document.activeElement.className") == "problem"
         assert page.title().startswith("Error: ")
-        assert_sound(visited, f"signup-errors-{width}-{scheme}")
+        sound(visited, f"signup-errors-{width}-{scheme}")
         page.get_by_label("E-mail").fill("owner@fernhill.example")
         page.get_by_label("Password", exact=True).fill(PASSWORD)
         page.get_by_label("Company").fill("Fernhill Labs")
@@ -101,11 +85,11 @@ def test_the_pages_of_somebody_who_signs_up_are_sound(
         for name, path in SIGNED_IN.items():
             visited.open(path)
             if page.get_by_role("heading", name="Is it you?").count():
-                assert_sound(visited, f"reauthenticate-{width}-{scheme}")
+                sound(visited, f"reauthenticate-{width}-{scheme}")
                 page.get_by_label("Password", exact=True).fill(PASSWORD)
                 page.get_by_role("button", name="Go on").click()
                 page.wait_for_url(f"**{path}")
-            assert_sound(visited, f"{name}-{width}-{scheme}")
+            sound(visited, f"{name}-{width}-{scheme}")
 
 
 @browser_test
@@ -153,9 +137,9 @@ def test_a_passkey_alone_logs_in(browser: Browser, live_server: object, store: V
         page.get_by_label("Log in with it alone").check()
         page.get_by_role("button", name="Add it").click()
         page.get_by_text("The passkey is added.").wait_for()
-        assert_sound(visited, "recovery-codes-wide-light")
+        sound(visited, "recovery-codes-wide-light")
         visited.open("/2fa/webauthn/")
-        assert_sound(visited, "passkeys-wide-light")
+        sound(visited, "passkeys-wide-light")
         visited.open("/logout/")
         page.get_by_role("button", name="Log out").click()
         visited.open("/login/")
@@ -176,7 +160,7 @@ def test_the_rail_fills_a_phone_and_gives_the_focus_back(
         page.get_by_role("button", name="Menu").click()
         assert page.get_by_role("link", name="Audit log").is_visible()
         assert page.evaluate("document.getElementById('main').inert")
-        assert_sound(visited, "menu-narrow-light")
+        sound(visited, "menu-narrow-light")
         page.keyboard.press("Escape")
         assert not page.get_by_role("link", name="Audit log").is_visible()
         assert not page.evaluate("document.getElementById('main').inert")
@@ -193,7 +177,7 @@ def test_a_dialog_opens_closes_and_gives_the_focus_back(
         visited.open("/look/console/")
         page.get_by_role("button", name="Save budget").click()
         assert page.get_by_role("dialog").is_visible()
-        assert_sound(visited, "dialog-wide-light")
+        sound(visited, "dialog-wide-light")
         page.get_by_role("button", name="Keep blocking").click()
         assert not page.get_by_role("dialog").is_visible()
         assert page.evaluate("document.activeElement.textContent") == "Save budget"

@@ -18,9 +18,9 @@ from budgets.money import NANO
 from budgets.windows import windows_of
 from tenants import store as client
 from tenants.models import AuditEvent, Tenant, User
-from tests.console.test_look import VARIANTS, assert_sound, browser  # noqa: F401
 from tests.support import screens
 from tests.support.fernhill import PASSWORD, Fernhill, founded, usd
+from tests.support.pages import VARIANTS, sound
 from tests.support.people import at_desk, text
 from tests.support.valkey import ValkeyServer
 from tokonomics.console import drift as drift_of
@@ -163,8 +163,9 @@ def test_trouble_comes_first_and_is_counted_over_all(
     drifting, lagging, overdue = many[4], many[3], many[2]
     fernhill.record("staging", cost=usd("9"), held=usd("1"), flags=["bound_breach"])
     fernhill.count()
-    for tenant in (drifting, lagging, overdue):
-        client.client().zadd(keyspace.ACTIVE, {tenant.pk: int(fernhill.now.timestamp())})
+    for tenant, days in ((drifting, 0), (lagging, 10), (overdue, 0)):
+        seen = fernhill.now - timedelta(days=days)
+        client.client().zadd(keyspace.ACTIVE, {tenant.pk: int(seen.timestamp())})
     client.client().zadd(keyspace.holds(overdue.pk), {"req_1": 1})
     client.client().xadd(keyspace.journal(lagging.pk), {"e": "{}"}, id="1000-0")
     found = [drift_of.Difference(drifting.pk, "tenant", "2026-11", 7, 0, 0, 0)]
@@ -172,7 +173,7 @@ def test_trouble_comes_first_and_is_counted_over_all(
     first = operator.get("/operator/")
     assert named(first) == [drifting.name, "Fernhill Labs"] and "1 counter differs" in text(first)
     assert named(operator.get("/operator/?page=2")) == [lagging.name, overdue.name]
-    assert "Companies 6 4 active in two days With trouble 4 " in text(first)
+    assert "Companies 6 3 active in two days With trouble 4 " in text(first)
     assert "In flight 1 1 past the lease To be written 1 " in text(first) and "Above hold 1 30 days" in text(first)
 
 
@@ -267,7 +268,7 @@ def test_the_command_mends_then_looks_again_and_is_written_down(fernhill: Fernhi
 def test_the_pages_are_sound(
     width: str,
     scheme: str,
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     live_server: object,
     store: ValkeyServer,
 ) -> None:
@@ -290,7 +291,7 @@ def test_the_pages_are_sound(
         page.get_by_role("button", name="Log in", exact=True).click()
         page.get_by_role("button", name="Audit now").click()
         page.get_by_role("heading", name="1 counter differs from the ledger.").wait_for()
-        assert_sound(visited, f"operator-{width}-{scheme}")
+        sound(visited, f"operator-{width}-{scheme}")
         page.get_by_role("link", name="Mend").click()
         page.get_by_role("button", name="Move them").wait_for()
-        assert_sound(visited, f"operator-mend-{width}-{scheme}")
+        sound(visited, f"operator-mend-{width}-{scheme}")

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
-from django.test import Client
 from playwright.sync_api import Browser
 
 from budgets import feed
@@ -19,31 +18,18 @@ from tenants.services import Actor
 from tests.support import screens
 from tests.support.asgi import served
 from tests.support.fernhill import Fernhill, crossed, founded, most_of_a_month, usd
+from tests.support.pages import VARIANTS, signed_in, sound
 from tests.support.valkey import ValkeyServer
 from tokonomics.console import playground
 from tokonomics.console.playground import Try
 
-VARIANTS = [(width, scheme) for width in screens.WIDTHS for scheme in ("light", "dark")]
 pytestmark = [pytest.mark.browser, pytest.mark.sqlite, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with screens.chromium() as chromium:
-        yield chromium
 
 
 @pytest.fixture
 def site(store: ValkeyServer) -> Iterator[str]:
     with served() as address:
         yield address
-
-
-def signed_in(visited: screens.Visit, user: object) -> None:
-    client = Client()
-    client.force_login(user)  # type: ignore[arg-type]
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-    visited.page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": visited.base}])
 
 
 REFUSAL = """{
@@ -133,13 +119,7 @@ def test_a_reached_cap_and_a_ledger_out_of_reach_are_sound(
         page.goto(site + fernhill.home, wait_until="load")
         page.locator("#live", has_text="Reconnecting").wait_for()
         visited.complaints.clear()  # the socket cannot be opened: that is what the page says
-        sound(visited, f"overview-stale-{width}-{scheme}")
-
-
-def sound(visited: screens.Visit, name: str) -> None:
-    visited.draw(name)
-    complaints = [each for each in visited.complaints if "WebSocket" not in each or "stale" not in name]
-    assert (name, complaints, visited.overflow(), visited.axe()) == (name, [], 0, [])
+        sound(visited, f"overview-stale-{width}-{scheme}", but="WebSocket")
 
 
 def _at_the_wall(fernhill: Fernhill, cookies: list[Any]) -> None:

@@ -1,7 +1,5 @@
 """The pages of prices as a browser shows them: sound in every size and scheme, and drawn into docs/screens."""
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -9,18 +7,12 @@ from budgets.money import NANO
 from budgets.prices import Terms, set_price
 from tenants import services
 from tenants.services import Actor
-from tests.console.test_writing_pages import VARIANTS, look_at, signed_in, sound
 from tests.support import screens
 from tests.support.fernhill import Fernhill, most_of_a_month
+from tests.support.pages import VARIANTS, look_at, signed_in, sound
 from tests.support.valkey import ValkeyServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with screens.chromium() as chromium:
-        yield chromium
 
 
 @pytest.fixture

@@ -1,10 +1,6 @@
 """The pages that change things as a browser shows them: sound in every size and scheme, and drawn into docs/screens."""
 
-from collections.abc import Callable, Iterator
-
 import pytest
-from django.conf import settings
-from django.test import Client
 from playwright.sync_api import Browser, expect
 
 from budgets.money import NANO
@@ -14,19 +10,11 @@ from tenants import services
 from tenants.services import Actor
 from tests.support import screens
 from tests.support.fernhill import Fernhill, crossed, most_of_a_month
+from tests.support.pages import VARIANTS, look_at, signed_in, sound
 from tests.support.valkey import ValkeyServer
 from tokonomics.console import words
 
-# All four for pictures; the diagonal shows every width and every colour to the checks in half the time.
-VARIANTS = [(width, scheme) for width in screens.WIDTHS for scheme in ("light", "dark")]
-VARIANTS = VARIANTS if screens.DRAW else [("wide", "light"), ("narrow", "dark")]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with screens.chromium() as chromium:
-        yield chromium
 
 
 @pytest.fixture
@@ -36,14 +24,6 @@ def fernhill(store: ValkeyServer) -> Fernhill:
     return company
 
 
-def signed_in(visited: screens.Visit, user: object) -> None:
-    client = Client()
-    client.force_login(user)  # type: ignore[arg-type]
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-    visited.page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": visited.base}])
-
-
-Key = Callable[[Fernhill], str]
 KEY_PAGES = {
     "keys": "keys/",
     "key-new": "keys/new/",
@@ -71,20 +51,6 @@ SETTINGS_PAGES = {
 }
 
 
-def look_at(visited: screens.Visit, fernhill: Fernhill, pages: dict[str, str], variant: str) -> None:
-    ids = {name: key.pk for name, key in fernhill.keys.items()}
-    for name, path in pages.items():
-        for key, pk in ids.items():
-            path = path.replace("{" + key + "}", pk)
-        visited.page.goto(visited.base + fernhill.home + path, wait_until="load")
-        sound(visited, f"{name}-{variant}")
-
-
-def sound(visited: screens.Visit, name: str) -> None:
-    visited.draw(name)
-    assert (name, visited.complaints, visited.overflow(), visited.axe()) == (name, [], 0, [])
-
-
 def cap_end_users(fernhill: Fernhill) -> None:
     """Of one key: 12.00 a day for each, 250.00 a month, and more for one of them."""
     key, actor = fernhill.keys["support-bot"].pk, Actor.of_user(fernhill.owner)
@@ -97,6 +63,10 @@ def cap_end_users(fernhill: Fernhill) -> None:
             end_user=user,
             actor=actor,
         )
+    fernhill.count()  # as the next request does: a first cap has the counters built anew; then the walls refuse again
+    message = "Daily spending limit for this key reached. Contact your administrator."
+    fernhill.refuse("nightly-batch", message=message, ago=1)
+    fernhill.refuse("staging", window="month", message=message.replace("Daily", "Monthly"), ago=40)
 
 
 @pytest.mark.parametrize(("width", "scheme"), VARIANTS)
