@@ -1,17 +1,19 @@
 """Providers' keys of a tenant: encrypted before they are stored, and never shown again."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
 from tenants import crypto, policy, providers
-from tenants.audit import Actor, record
+from tenants.audit import Actor, Changes, record
 from tenants.errors import InvalidValue, NotFound
 from tenants.models import ProviderCredential, Tenant
 from tenants.services import endpoints
 
 MOST_CUSTOM = 50
+NOT_TESTED: dict[str, Any] = {"tested_at": None, "test_ok": None, "test_result": ""}
 
 
 def set_provider_credential(
@@ -49,19 +51,22 @@ def set_provider_credential(
                 "deployments": place.deployments,
                 "created_by": actor.user,
                 "created_at": timezone.now(),
-                "tested_at": None,
-                "test_ok": None,
-                "test_result": "",
+                **NOT_TESTED,
             },
         )
-        was, now = _said(before), _said(credential)
-        changes = {name: (was[name], now[name]) for name in now if name == "last_four" or was[name] != now[name]}
+        changes = _changes(before, credential)
         record(locked, actor, "provider.set", target_id=credential.pk, target=place.provider, changes=changes)
     return credential
 
 
+def _changes(before: ProviderCredential | None, after: ProviderCredential) -> Changes:
+    """What the audit log keeps of it. A secret that was replaced by one that ends alike is a change too."""
+    was, now = _said(before), _said(after)
+    return {name: (was[name], now[name]) for name in now if name == "last_four" or was[name] != now[name]}
+
+
 def _said(credential: ProviderCredential | None) -> dict[str, str | None]:
-    """What the audit log keeps of it: never the secret."""
+    """In words, and never the secret."""
     names = ("last_four", "base_url", "api_version")
     said = {name: getattr(credential, name, None) or None for name in names}
     deployments = credential.deployments if credential is not None else {}

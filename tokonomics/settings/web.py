@@ -18,7 +18,6 @@ ASGI_APPLICATION = "tokonomics.asgi.application"
 AUTH_USER_MODEL = "tenants.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ, TIME_ZONE, USE_I18N, LANGUAGE_CODE = True, "UTC", False, "en-gb"
-SITE_ID = 1
 
 INSTALLED_APPS = [
     "tokonomics.console",
