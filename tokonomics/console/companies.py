@@ -1,7 +1,7 @@
 """Every company of the installation in a few figures, trouble first: for the operator's page, however many there are.
 
-Redis is asked, in one pipeline for many, about those that were seen lately: the others have nothing there. Rows are
-summed over all at most once a minute, for there may be very many of them.
+Redis is asked, in one pipeline for many, about those that were seen this month: a journal that is stuck outlives its
+company's requests. Rows are summed over all at most once a minute, for there may be very many of them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +21,7 @@ from tokonomics.console import presentation as show
 
 AT_ONCE = 500
 """Companies asked about in one pipeline."""
+ASKED_SECONDS = 31 * 86_400
 LATE_SECONDS = 60
 """A journal that waits longer is trouble; below it, the drain is only at work."""
 ROWS_KEY, ROWS_SECONDS = "operator:rows", 60
@@ -121,8 +122,8 @@ def every_one(differing: Mapping[str, int]) -> list[Company]:
     Raises StoreUnavailable.
     """
     now = store.now()
-    lately = recovery.active_tenants()
-    in_redis = dict(_in_redis(lately, now))
+    lately = set(recovery.active_tenants())
+    in_redis = dict(_in_redis(recovery.active_tenants(ASKED_SECONDS), now))
     in_rows = _in_rows(datetime.fromtimestamp(now, UTC))
     found = [
         Company(
@@ -130,7 +131,7 @@ def every_one(differing: Mapping[str, int]) -> list[Company]:
             name=name,
             slug=slug,
             suspended=suspended is not None,
-            active=ident in in_redis,
+            active=ident in lately,
             redis=in_redis.get(ident, InRedis()),
             rows=in_rows.get(ident, InRows()),
             differing=differing.get(ident, 0),
