@@ -5,6 +5,7 @@ from tests.support.mutations import Guard
 LEDGER = "tests/budgets/test_ledger.py::test_"
 MODEL = "tests/budgets/test_ledger_model.py::test_random_interleavings_keep_every_invariant"
 RECOVERY = "tests/budgets/test_recovery.py::test_"
+STUCK = "tests/budgets/test_stuck.py::test_"
 SHAPES = "tests/budgets/test_journal_shapes.py::test_"
 POLICY = "tests/tenants/test_policy.py::test_"
 STACK = "tests/stack/test_"
@@ -379,6 +380,20 @@ _DRAIN = (
         "    take_back_repeats(batch)\n    return len(entries)",
         "    return len(entries)",
         (RECOVERY + "a_hold_that_two_stores_charged_counts_once",),
+    ),
+    Guard(
+        "drain: what stands before an entry that cannot be written is written",
+        "budgets/journal.py",
+        "            most = max(1, most // 2)\n",
+        "            raise\n",
+        (STUCK + "what_stands_before_it_is_written_and_it_is_named",),
+    ),
+    Guard(
+        "set aside: what an entry cost stays in the ledger",
+        "budgets/stuck.py",
+        "        batch = _bare_row(tenant.pk, entry)\n",
+        "        batch = None\n",
+        (STUCK + "set_aside_it_has_a_bare_row_and_every_counter_equals_the_ledger",),
     ),
     Guard(
         "crossings: once a cap, window and threshold",
