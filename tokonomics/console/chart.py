@@ -90,6 +90,11 @@ class Chart:
     def total(self) -> int:
         return sum(row.total for row in self.rows)
 
+    @property
+    def long_axis(self) -> bool:
+        """Whether its amounts need more room beside it: `$4,000,000`, `$0.000004`."""
+        return any(len(line.text) > 6 for line in self.grid)
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
