@@ -12,6 +12,8 @@ from tests.support.postgres import PostgresServer
 TESTS = Path(__file__).resolve().parent.parent
 # Where a query, a lock or a constraint decides something. Pages only read through what is tested here.
 FOLDERS = ["alerts", "api", "budgets", "tenants"]
+# Drain, rebuild and audit: locks here, and scripts on several servers there.
+ON_CLUSTER = "scale/test_recovery_on_cluster.py"
 # These ask about input, words, prices or the network. Such queries as they make are those of the files beside them.
 NOT_ABOUT_IT = [
     "*/test_pages.py",
@@ -44,7 +46,7 @@ def test_the_database_tests_pass_on_postgres(postgres: PostgresServer) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "TOKONOMICS_"))}
     environment |= {"DATABASE_URL": postgres.url}
     done = subprocess.run(
-        [*PYTEST, *(f"tests/{folder}" for folder in FOLDERS)],
+        [*PYTEST, *(f"tests/{place}" for place in (*FOLDERS, ON_CLUSTER))],
         cwd=TESTS.parent,
         env=environment,
         capture_output=True,
