@@ -110,8 +110,8 @@ class EmbeddedValkey:
             "appendonly": "yes" if self.append_only else "no",
             "appenddirname": "valkey",
             "appendfsync": "everysec",
-            # From 64 MB on, as it would by itself, it rewrites the file every few seconds under load, and each page that
-            # is written meanwhile is copied: a fifth of what a request costs it. After a crash more is to be loaded.
+            # From 64 MB on, as it would by itself, it rewrites the file every few seconds under load, and what changes
+            # meanwhile is copied by the page: a fifth of what a request costs. After a crash more is to be loaded.
             "auto-aof-rewrite-min-size": "256mb",
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
