@@ -9,6 +9,7 @@ import pytest
 from _pytest.nodeid import coerce_node_id
 from playwright.sync_api import Browser
 
+from tests.support.office import Office
 from tests.support.postgres import PostgresServer
 from tests.support.provider import ProviderMock
 from tests.support.stack import ProductStack
@@ -127,6 +128,21 @@ def stack(shared_stack: ProductStack) -> ProductStack:
     if not shared_stack.running():
         shared_stack.start()
     return shared_stack
+
+
+@pytest.fixture(scope="session")
+def shared_office(shared_stack: ProductStack) -> Iterator[Office]:
+    """One desk for the shared stack; use `office`."""
+    if not shared_stack.running():
+        shared_stack.start()
+    with Office(shared_stack) as office:
+        yield office
+
+
+@pytest.fixture
+def office(stack: ProductStack, shared_office: Office) -> Office:
+    """Founds companies on the shared stack and reads their ledger."""
+    return shared_office
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from budgets.ledger import (
 from budgets.reach import AnyLane, open_lane
 from budgets.windows import windows_of
 from tests.support.valkey import ValkeyServer
+from tests.support.warm_lane import warm_lane
 
 TENANT = "ten_ledger"
 USD = 1_000_000_000
@@ -34,12 +35,8 @@ REQUEST = Request(TENANT, "key_1", "live", "openai", "gpt-4o", "/chat/completion
 
 @pytest.fixture
 async def lane(store: ValkeyServer) -> AsyncIterator[AnyLane]:
-    opened = open_lane(store.url, timeout=0.5)
-    policy = keyspace.policy(TENANT)
-    await opened.command("EXISTS", policy)
-    await opened.command("HSET", policy, "run_id", opened.run_id_at(policy), "version", 1)
-    yield opened
-    await opened.aclose()
+    async with warm_lane(store.url, TENANT) as lane:
+        yield lane
 
 
 @pytest.fixture

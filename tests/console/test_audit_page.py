@@ -16,7 +16,7 @@ from tenants import services
 from tenants.models import AuditEvent
 from tenants.services import Actor
 from tests.support.fernhill import Fernhill, founded
-from tests.support.people import at_desk, text
+from tests.support.people import text
 from tests.support.valkey import ValkeyServer
 from tokonomics.console import audit_log, audit_words
 from tokonomics.console.audit_words import Change
@@ -27,11 +27,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def fernhill(store: ValkeyServer) -> Fernhill:
     return founded(keys=(("staging", "50", None),))
-
-
-@pytest.fixture
-def owner(fernhill: Fernhill) -> Client:
-    return at_desk(fernhill.owner)
 
 
 @pytest.fixture

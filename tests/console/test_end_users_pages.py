@@ -18,7 +18,7 @@ from tenants.errors import PolicyUnavailable
 from tenants.models import ApiKey, AuditEvent
 from tenants.services import Actor
 from tests.support.fernhill import KEYS, Fernhill, founded, usd
-from tests.support.people import at_desk, fields, text
+from tests.support.people import fields, text
 from tests.support.valkey import ValkeyServer
 from tokonomics.console import activity
 
@@ -28,11 +28,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def fernhill(store: ValkeyServer) -> Fernhill:
     return founded(keys=KEYS)
-
-
-@pytest.fixture
-def owner(fernhill: Fernhill) -> Client:
-    return at_desk(fernhill.owner)
 
 
 @pytest.fixture

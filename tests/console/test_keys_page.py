@@ -30,11 +30,6 @@ def fernhill(store: ValkeyServer) -> Fernhill:
     return founded(keys=KEYS)
 
 
-@pytest.fixture
-def owner(fernhill: Fernhill) -> Client:
-    return at_desk(fernhill.owner)
-
-
 def made(client: Client, fernhill: Fernhill, **given: str) -> ApiKey:
     client.post(f"{fernhill.home}keys/new/", {"name": "playground-2", "mode": "live", "hard": "on", **given})
     return ApiKey.objects.get(name=given.get("name", "playground-2"))

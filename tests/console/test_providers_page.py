@@ -28,11 +28,6 @@ def fernhill(store: ValkeyServer) -> Fernhill:
 
 
 @pytest.fixture
-def owner(fernhill: Fernhill) -> Client:
-    return at_desk(fernhill.owner)
-
-
-@pytest.fixture
 def page(fernhill: Fernhill) -> str:
     return f"{fernhill.home}settings/providers/"
 

@@ -30,11 +30,6 @@ def spent(store: ValkeyServer) -> Fernhill:
     return most_of_a_month()
 
 
-@pytest.fixture
-def owner(fernhill: Fernhill) -> Client:
-    return at_desk(fernhill.owner)
-
-
 def budget(fernhill: Fernhill, mode: str = KeyMode.LIVE) -> tuple[int, bool] | None:
     cap = Cap.objects.filter(tenant=fernhill.tenant, api_key=None, mode=mode).first()
     return (cap.amount, cap.hard) if cap else None

@@ -24,11 +24,6 @@ def fernhill(store: ValkeyServer) -> Fernhill:
 
 
 @pytest.fixture
-def owner(fernhill: Fernhill) -> Client:
-    return at_desk(fernhill.owner)
-
-
-@pytest.fixture
 def with_mail(settings: Any) -> None:
     settings.EMAIL_URL = "smtp://mail.example:25"
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

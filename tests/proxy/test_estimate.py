@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from budgets import keyspace
 from budgets.ledger import CapExceeded, Counter, Ledger, Request, hold_id
-from budgets.reach import AnyLane, open_lane
+from budgets.reach import AnyLane
 from proxy.estimate import wall_before
 from tests.support.valkey import ValkeyServer
+from tests.support.warm_lane import warm_lane
 
 TENANT = "ten_foreseen"
 REQUEST = Request(TENANT, "key_1", "live", "openai", "gpt-4o", "/chat/completions", "", False, (("input", 1),))
@@ -18,12 +18,8 @@ CASES = 250
 
 @pytest.fixture
 async def lane(store: ValkeyServer) -> AsyncIterator[AnyLane]:
-    opened = open_lane(store.url, timeout=0.5)
-    policy = keyspace.policy(TENANT)
-    await opened.command("EXISTS", policy)
-    await opened.command("HSET", policy, "run_id", opened.run_id_at(policy), "version", 1)
-    yield opened
-    await opened.aclose()
+    async with warm_lane(store.url, TENANT) as lane:
+        yield lane
 
 
 async def test_the_wall_that_is_foreseen_is_the_one_that_a_reserve_meets(lane: AnyLane) -> None:

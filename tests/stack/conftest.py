@@ -29,19 +29,6 @@ def dialect(request: pytest.FixtureRequest) -> Dialect:
     return request.param
 
 
-@pytest.fixture(scope="session")
-def shared_office(shared_stack: ProductStack) -> Iterator[Office]:
-    if not shared_stack.running():
-        shared_stack.start()
-    with Office(shared_stack) as office:
-        yield office
-
-
-@pytest.fixture
-def office(stack: ProductStack, shared_office: Office) -> Office:
-    return shared_office
-
-
 @pytest.fixture
 def company(office: Office) -> Company:
     """A company of the shared product with 50.00 a month and keys at both providers."""

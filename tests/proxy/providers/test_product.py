@@ -34,16 +34,8 @@ PRICES = {
 }
 
 
-@pytest.fixture(scope="module")
-def office(shared_stack: ProductStack) -> Iterator[Office]:
-    if not shared_stack.running():
-        shared_stack.start()
-    with Office(shared_stack) as office:
-        yield office
-
-
 @pytest.fixture
-def company(stack: ProductStack, office: Office) -> Company:
+def company(office: Office) -> Company:
     return office.company(providers=("openai", "gemini"))
 
 

@@ -17,16 +17,8 @@ TIMEOUT = 45.0
 MESSAGES = [{"role": "user", "content": "Say hello."}]
 
 
-@pytest.fixture(scope="module")
-def office(shared_stack: ProductStack) -> Iterator[Office]:
-    if not shared_stack.running():
-        shared_stack.start()
-    with Office(shared_stack) as office:
-        yield office
-
-
 @pytest.fixture
-def company(stack: ProductStack, office: Office) -> Company:
+def company(office: Office) -> Company:
     return office.company(providers=("openai", "groq", "mistral", "deepseek", "openrouter"))
 
 
