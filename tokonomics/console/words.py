@@ -12,7 +12,6 @@ from tokonomics.console import presentation as show
 from tokonomics.console.reading import Reading, State
 
 ONCE_HINT = "We keep only a fingerprint, so nobody can look it up later."
-REBUILDING = "Counters are being rebuilt from the ledger. Requests wait or are refused for a moment; no spend is lost."
 BUDGET_FIELD = "Enter the monthly budget as an amount in dollars, like 49 or 1,200.00."
 LOGIN_REFUSED = "The e-mail or the password is not right."
 
@@ -252,10 +251,6 @@ def charged_at_hold(cost: int) -> str:
 
 def provider_refused(provider: str, status: int = 401) -> str:
     return f"{provider} does not accept the stored key ({status}). Requests to {provider} fail until it is replaced."
-
-
-def live_lost(since: datetime) -> str:
-    return f"Not live since {since:%H:%M:%S}. Reconnecting; figures may be older."
 
 
 def locked_out(until: datetime) -> str:
