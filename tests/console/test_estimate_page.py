@@ -122,8 +122,9 @@ def test_what_is_wrong_is_said_at_its_field(
 
 def test_a_name_given_twice_is_seen_as_the_proxy_would_see_it(owner: Client, page: str, fernhill: Fernhill) -> None:
     """The bytes are judged, not what a JSON reader makes of them."""
-    body = '{"model": "gpt-4o-mini", "messages": [], "n": 1, "n": 50}'
-    assert "It would be refused now. Refused 400" in text(asked(owner, page, fernhill, body=body))
+    body = json.dumps(HELLO)[:-1] + ', "n": 1, "n": 50}'
+    assert json.loads(body)["n"] == 50
+    assert "It would be refused now. Refused 400 " in text(asked(owner, page, fernhill, body=body))
 
 
 def test_a_whole_url_is_taken_for_its_path(owner: Client, page: str, fernhill: Fernhill) -> None:
