@@ -26,7 +26,8 @@ def frozen(store: Cluster) -> Iterator[Cluster]:
     store.thaw()
 
 
-async def test_every_reader_finds_what_there_is(scene: Scene, store: Cluster) -> None:  # noqa: F811
+async def test_every_reader_finds_what_there_is(scene: Scene, store: Cluster, settings: Any) -> None:  # noqa: F811
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}  # it has its own Redis
     tenant_id = scene.tenant.pk
     scene.inflight.admitting(tenant_id)
     await scene.reserve(2 * USD)

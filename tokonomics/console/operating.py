@@ -104,17 +104,19 @@ def holds_of(some: Sequence[Company]) -> dict[str, list[Hold]]:
             for one in some:
                 pipe.zrange(keyspace.holds(one.id), 0, MOST_HOLDS - 1, withscores=True)
             ends: list[Any] = pipe.execute() if some else []
-            first = zip(some, ends, strict=True)
-            named = [(one, hold_id.decode(), end) for one, theirs in first for hold_id, end in theirs]
-            for one, hold_id, _ in named:
-                pipe.mget([keyspace.hold(one.id, hold_id)])
-            texts: list[Any] = pipe.execute() if named else []
+        # One MGET a company, whose keys are all on one server; a pipeline to a Cluster takes none.
+        texts: list[Any] = [
+            store.client().mget([keyspace.hold(one.id, hold_id.decode()) for hold_id, _ in theirs]) if theirs else []
+            for one, theirs in zip(some, ends, strict=True)
+        ]
     except redis.RedisError as error:
         raise store.StoreUnavailable(str(error)) from error
     holds: dict[str, list[Hold]] = defaultdict(list)
-    for (one, hold_id, end), [text] in zip(named, texts, strict=True):
-        if (hold := kept.read(text)) is not None:
-            holds[one.id].append(Hold(one, hold_id, hold.amount, _at(hold.at_ms), hold.owner, _at(int(end))))
+    for one, theirs, kept_as in zip(some, ends, texts, strict=True):
+        for (hold_id, end), text in zip(theirs, kept_as, strict=True):
+            if (hold := kept.read(text)) is not None:
+                held = (hold.amount, _at(hold.at_ms), hold.owner)
+                holds[one.id].append(Hold(one, hold_id.decode(), *held, _at(int(end))))
     return holds
 
 
