@@ -141,7 +141,7 @@ def watched(companies: list[Company]) -> list[int]:
         if all(audit.nothing_held for audit in audits):
             return most
         assert time.monotonic() < deadline, audits
-        time.sleep(0.1)
+        time.sleep(0.25)
 
 
 def charged_once_at_their_holds(case: Case) -> bool:
