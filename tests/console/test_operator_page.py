@@ -231,6 +231,18 @@ def test_mending_what_is_whole_moves_nothing_and_is_not_written_down(operator: C
     assert not AuditEvent.objects.filter(action="ledger.mended").exists()
 
 
+def test_a_journal_that_cannot_be_read_is_said_so_and_nothing_is_moved(operator: Client, fernhill: Fernhill) -> None:
+    drift(fernhill, spent=7)
+    spoilt = {"t": "settled", "h": "req_x", "c": "1", "r": "no lines", "u": "{not json"}
+    client.client().xadd(keyspace.journal(fernhill.tenant.pk), spoilt)
+    for ask in (operator.get, operator.post):
+        ask("/operator/mend/fernhill-labs/")
+        said = text(operator.get("/operator/"))
+        assert "Nothing was moved: an entry in the journal of Fernhill Labs cannot be read." in said
+        assert "manage.py drain_journal fernhill-labs" in said
+    assert not AuditEvent.objects.filter(action="ledger.mended").exists()
+
+
 # --- The same from the command line ----------------------------------------------------------------------------------
 
 

@@ -117,6 +117,13 @@ def by_company(audited: Audited, known: Mapping[str, Tenant]) -> list[Differing]
     ]
 
 
+def stuck(tenant: Tenant) -> str:
+    return (
+        f"Nothing was moved: an entry in the journal of {tenant.name} cannot be read. "
+        f"`manage.py drain_journal {tenant.slug}` says which, and sets it aside."
+    )
+
+
 def mended(name: str, counters: int) -> str:
     if not counters:
         return f"Nothing to move: every counter of {name} equals the ledger."

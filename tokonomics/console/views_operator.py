@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from budgets import journal
 from proxy import metrics
 from tenants.audit import Actor
 from tenants.models import Tenant, User
@@ -100,6 +101,9 @@ def mend(request: HttpRequest, slug: str) -> HttpResponse:
         found = drift.differences_of(tenant.pk)
     except StoreUnavailable:
         messages.error(request, "Nothing was moved: the spending ledger cannot be reached.")
+        return redirect("operator")
+    except journal.Stuck:
+        messages.error(request, operator_words.stuck(tenant))
         return redirect("operator")
     context = {"tenant": tenant, "found": found, "may_change": request.user.has_perm(OPERATE)}
     return render(request, "operator/mend.html", context)
