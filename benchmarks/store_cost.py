@@ -85,7 +85,8 @@ class Bench:
         from django.conf import settings
 
         from budgets import keyspace
-        from budgets.ledger import Counter, Ledger, Request, hold_id
+        from budgets.claims import Counter, Request, hold_id
+        from budgets.ledger import Ledger
         from budgets.reach import open_lane
         from tenants.ids import dated_id
 

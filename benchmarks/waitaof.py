@@ -26,7 +26,8 @@ ROWS = (  # title, TOKONOMICS_REDIS_WAITAOF, appendfsync of the master, of the r
 async def measure(url: str, waitaof: str, seconds: float) -> tuple[list[float], float]:
     """Each reserve's seconds, and how many there were in a second."""
     from budgets import keyspace
-    from budgets.ledger import Counter, Ledger, Request, hold_id
+    from budgets.claims import Counter, Request, hold_id
+    from budgets.ledger import Ledger
     from budgets.reach import open_lane
 
     lane = open_lane(url, 5.0, waitaof)

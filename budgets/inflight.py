@@ -15,8 +15,10 @@ from typing import Any
 from django.db import DatabaseError
 
 from budgets import keyspace, recovery
+from budgets.claims import Reservation
 from budgets.lanes import ScriptError
-from budgets.ledger import HoldGone, Ledger, LedgerCold, LedgerError, Reservation, entry_of
+from budgets.ledger import Ledger, entry_of
+from budgets.ledger_errors import HoldGone, LedgerCold, LedgerError
 from budgets.models import UsageRecord, UsageStatus
 from tenants.database import beside, in_thread
 from tenants.store import StoreUnavailable

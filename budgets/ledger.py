@@ -6,161 +6,25 @@ One decision is one atomic step in Redis. A call that gets no answer is unknown,
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
-import orjson
-
 from budgets import keyspace, scripts
-from budgets.frames import DEADLINE, HOLE, Frame, PackedCall
+from budgets.claims import Claim, Counter, Request, Reservation, ending_keys, settle_frame
+from budgets.frames import DEADLINE
 from budgets.lanes import ScriptError
+from budgets.ledger_errors import (
+    CapExceeded,
+    HoldGone,
+    LedgerCold,
+    LedgerOpening,
+    LedgerUnavailable,
+    PolicyFenced,
+    PolicyStale,
+    WindowMoved,
+)
 from budgets.reach import AnyLane
-from budgets.values import value
 from budgets.windows import Window, Windows, windows_at
-from tenants.ids import dated_id
 from tenants.store import StoreUnavailable
-
-
-class LedgerError(Exception):
-    """Root of what a ledger call can answer instead of yes."""
-
-
-class LedgerUnavailable(LedgerError):
-    """Redis did not answer, answered too late, or is not ready: nothing may be admitted."""
-
-
-class LedgerCold(LedgerUnavailable):
-    """The counters were built on another server or are gone: rebuild, then ask again."""
-
-
-class LedgerOpening(LedgerUnavailable):
-    """Just rebuilt after a loss; admits again in `wait` seconds, when every worker has shown what it has in flight."""
-
-    def __init__(self, wait: float) -> None:
-        super().__init__(f"opens in {wait:.1f} s")
-        self.wait = wait
-
-
-class PolicyStale(LedgerError):
-    """The caller decided on another version of the tenant's policy than the published one: load it again."""
-
-    def __init__(self, version: int) -> None:
-        super().__init__(f"version {version} holds")
-        self.version = version
-
-
-class PolicyFenced(LedgerError):
-    """A change of the policy is under way, or was cut off: heal with these tokens, then load again."""
-
-    def __init__(self, tokens: list[str]) -> None:
-        super().__init__("a change of the policy is under way")
-        self.tokens = tokens
-
-
-class WindowMoved(LedgerError):
-    """By Redis's clock it is another day than the caller reckoned: reckon again, and repeat."""
-
-
-class HoldGone(LedgerError):
-    """The hold has ended already."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """One cap's place: whose it is, over which window, and how much it may come to (None: counted, not capped)."""
-
-    scope: str
-    window: Window
-    key: str
-    cap: int | None
-    hard: bool
-
-
-class CapExceeded(LedgerError):
-    """It does not fit: for good (`held_only` False), or only because of what requests in flight hold."""
-
-    def __init__(self, counter: Counter, *, spent: int, held: int, cap: int, held_only: bool) -> None:
-        super().__init__(f"{counter.scope} {counter.window.kind}: {spent} spent, {held} held of {cap}")
-        self.counter, self.spent, self.held, self.cap, self.held_only = counter, spent, held, cap, held_only
-
-
-@value
-class Request:
-    """What a reservation is for: static facts that go into the journal with whatever becomes of it."""
-
-    tenant_id: str
-    key_id: str
-    mode: str
-    provider: str
-    model: str
-    endpoint: str
-    end_user: str
-    stream: bool
-    price: tuple[tuple[str, int], ...]
-    """The rates that it was quoted at, by kind: nanodollars a million tokens."""
-    price_source: str = ""
-    price_since: str = ""
-    """An ISO date, empty where it is not known."""
-    own_price: str = ""
-    """The id of the tenant's own price or discount, empty for the list's."""
-
-
-@dataclass(slots=True)
-class Reservation:
-    """A hold that was granted: `held` nanodollars on `counters` since `at_ms` by Redis's clock."""
-
-    id: str
-    tenant_id: str
-    counters: tuple[Counter, ...]
-    held: int
-    at_ms: int
-    remaining: int | None
-    """Cap minus spent minus held of the tightest scope after this hold; None where nothing is capped."""
-    meta: bytes = field(repr=False)
-    building: str = ""
-    """Which building of the counters granted it: each rebuild makes another."""
-
-    @property
-    def counter_keys(self) -> str:
-        return " ".join(counter.key for counter in self.counters)
-
-
-class Claim:
-    """What a reserve asks for whatever its amount, packed once: good for every request of a key on a day that is alike.
-
-    `day`: the day that the counters' windows were reckoned from; Redis checks it against its own clock.
-    """
-
-    __slots__ = ("_frame", "counters", "meta", "tenant_id")
-
-    def __init__(
-        self, request: Request, counters: Sequence[Counter], day: Window, version: int, owner: str, lease_ms: int
-    ) -> None:
-        self.tenant_id = tenant = request.tenant_id
-        self.counters, self.meta = tuple(counters), _meta(request)
-        policy, _, holds, journal = _ending_keys(tenant, "")
-        arguments: list[str | int | bytes] = []
-        for counter in counters:
-            cap = "" if counter.cap is None else counter.cap
-            arguments += (cap, "1" if counter.hard else "", counter.window.expires_at)
-        self._frame = Frame(
-            scripts.RESERVE,
-            [policy, HOLE, holds, journal, *[counter.key for counter in counters]],
-            [
-                *(version, DEADLINE, day.start, day.end, lease_ms, HOLE, HOLE),
-                *(owner, self.meta, keyspace.hold_prefix(tenant), HOLE, *arguments, HOLE, HOLE),
-            ],
-        )
-
-    def call(self, hold: str, least: int, most: int, building: str, *, between: bool) -> PackedCall:
-        key, building_too = keyspace.hold(self.tenant_id, hold).encode(), building.encode()
-        amounts = b"%d" % least, b"%d" % most
-        return self._frame.filled(key, *amounts, hold.encode(), building_too, b"" if between else b"1")
-
-
-def hold_id() -> str:
-    return dated_id("req", 20)
 
 
 class Ledger:
@@ -249,9 +113,9 @@ class Ledger:
         tenant, hold = reservation.tenant_id, reservation.id
         if not adopt:
             key = keyspace.hold(tenant, hold).encode()
-            return self.lane.send(_settle_frame(tenant).filled(key, hold.encode(), b"%d" % cost, usage))
+            return self.lane.send(settle_frame(tenant).filled(key, hold.encode(), b"%d" % cost, usage))
         adoption = (reservation.held, reservation.counter_keys, reservation.at_ms, reservation.meta)
-        return self.lane.call(scripts.SETTLE, _ending_keys(tenant, hold), hold, cost, usage, "adopt", *adoption)
+        return self.lane.call(scripts.SETTLE, ending_keys(tenant, hold), hold, cost, usage, "adopt", *adoption)
 
     async def release(self, tenant_id: str, hold: str, usage: bytes) -> str:
         """Give a hold back whole; also one whose reserve got no answer, so that a late one finds a tombstone."""
@@ -259,7 +123,7 @@ class Ledger:
 
     def release_soon(self, tenant_id: str, hold: str, usage: bytes) -> "asyncio.Future[Any]":
         """The same, queued."""
-        return self.lane.call(scripts.RELEASE, _ending_keys(tenant_id, hold), hold, usage)
+        return self.lane.call(scripts.RELEASE, ending_keys(tenant_id, hold), hold, usage)
 
     async def _answered(self, reply: "asyncio.Future[Any]") -> str:
         try:
@@ -271,7 +135,7 @@ class Ledger:
         """Show an open hold to a store that may not know it; the state that it has there now."""
         reply = await self._ask(
             scripts.PRESENT,
-            _ending_keys(reservation.tenant_id, reservation.id),
+            ending_keys(reservation.tenant_id, reservation.id),
             *(reservation.id, reservation.held, reservation.counter_keys, reservation.at_ms),
             *(self.owner, reservation.meta, self.lease_ms, state),
         )
@@ -323,21 +187,6 @@ class Ledger:
         raise LedgerUnavailable(f"unexpected reply {reply[0]!r}")
 
 
-def _ending_keys(tenant_id: str, hold: str) -> list[str]:
-    return [
-        keyspace.policy(tenant_id),
-        keyspace.hold(tenant_id, hold),
-        keyspace.holds(tenant_id),
-        keyspace.journal(tenant_id),
-    ]
-
-
-@lru_cache(maxsize=32_768)  # of some 800 bytes: as many tenants as may be busy at a time
-def _settle_frame(tenant_id: str) -> Frame:
-    policy, _, holds, journal = _ending_keys(tenant_id, "")
-    return Frame(scripts.SETTLE, [policy, HOLE, holds, journal], [HOLE, HOLE, HOLE, ""])
-
-
 def entry_of(reply: list[Any]) -> str:
     """The journal entry that a settle or release made, '' if the hold had ended before."""
     match reply[0]:
@@ -350,23 +199,3 @@ def entry_of(reply: list[Any]) -> str:
         case b"COLD":
             raise LedgerCold
     raise LedgerUnavailable(f"unexpected reply {reply[0]!r}")
-
-
-@lru_cache(maxsize=4096)
-def _meta(request: Request) -> bytes:
-    """The static facts as the journal carries them; budgets.journal reads these names."""
-    return orjson.dumps(
-        {
-            "key": request.key_id,
-            "mode": request.mode,
-            "provider": request.provider,
-            "model": request.model,
-            "endpoint": request.endpoint,
-            "user": request.end_user,
-            "stream": request.stream,
-            "price": dict(request.price),
-            "source": request.price_source,
-            "since": request.price_since,
-            "own": request.own_price,
-        }
-    )

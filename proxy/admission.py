@@ -9,10 +9,11 @@ import asyncio
 import logging
 import time
 
-from budgets import keyspace, ledger
+from budgets import claims, keyspace, ledger_errors
+from budgets.claims import Request, Reservation
 from budgets.inflight import InFlight
 from budgets.lanes import ScriptError
-from budgets.ledger import Ledger, Request, Reservation
+from budgets.ledger import Ledger
 from budgets.values import value
 from proxy import metrics, refusals
 from proxy.key_policy import KeyPolicy, refuse_unusable
@@ -70,7 +71,7 @@ class Admission:
                 "HMGET", keyspace.policy(known.tenant_id), "run_id", "version", "fence"
             )
         except (StoreUnavailable, ScriptError) as error:
-            raise ledger.LedgerUnavailable(str(error)) from error
+            raise ledger_errors.LedgerUnavailable(str(error)) from error
         if fence:
             await self._heal(known, str(fence, "ascii").split())
         elif run_id is None or str(run_id, "ascii") != lane.run_id_at(keyspace.policy(known.tenant_id)):
@@ -91,7 +92,7 @@ class Admission:
         `waited`: it has done that already. Raises CapExceeded, PolicyChanged, LedgerUnavailable.
         """
         if self._inflight.full(caller.tenant_id):
-            raise ledger.LedgerUnavailable("too much waits to be written to the database")
+            raise ledger_errors.LedgerUnavailable("too much waits to be written to the database")
         self._inflight.admitting(caller.tenant_id)
         if waited:
             return await self._hold(secret, caller, request, ask)
@@ -101,7 +102,7 @@ class Admission:
                 return await self._queue(wall, None, secret, caller, request, ask)
         try:
             return await self._hold(secret, caller, request, ask)
-        except ledger.CapExceeded as error:
+        except ledger_errors.CapExceeded as error:
             if not error.held_only:
                 raise
             refused = error
@@ -110,7 +111,7 @@ class Admission:
     async def _queue(
         self,
         wall: str,
-        refused: ledger.CapExceeded | None,
+        refused: ledger_errors.CapExceeded | None,
         secret: str,
         caller: KeyPolicy,
         request: Request,
@@ -121,7 +122,7 @@ class Admission:
             while place is not None and await place.turn():
                 try:
                     return await self._hold(secret, caller, request, ask)
-                except ledger.CapExceeded as error:
+                except ledger_errors.CapExceeded as error:
                     if not error.held_only:
                         raise
                     refused = error
@@ -131,7 +132,7 @@ class Admission:
 
     async def _hold(self, secret: str, caller: KeyPolicy, request: Request, ask: Ask) -> Reservation:
         """The hold, at once or not at all. Raises as `admit` does."""
-        hold = ledger.hold_id()
+        hold = claims.hold_id()
         patience = asyncio.get_running_loop().time() + OPENING_SECONDS
         for _ in range(ATTEMPTS):
             windows = self._ledger.windows()
@@ -145,24 +146,24 @@ class Admission:
                     hold=hold,
                     building=self._inflight.building(caller.tenant_id),
                 )
-            except ledger.PolicyStale as stale:
+            except ledger_errors.PolicyStale as stale:
                 await self._reload(secret, stale.version)
                 raise PolicyChanged from None
-            except ledger.PolicyFenced as error:
+            except ledger_errors.PolicyFenced as error:
                 await self._heal(caller, error.tokens)
                 self.policies.forget(secret)
                 raise PolicyChanged from None
-            except ledger.WindowMoved:
+            except ledger_errors.WindowMoved:
                 pass
-            except ledger.LedgerOpening as error:
+            except ledger_errors.LedgerOpening as error:
                 if asyncio.get_running_loop().time() + error.wait > patience:
                     raise
                 await asyncio.sleep(error.wait)
-            except ledger.LedgerCold:
+            except ledger_errors.LedgerCold:
                 await self.recover(caller.tenant_id)
-            except ledger.HoldGone as error:
-                raise ledger.LedgerUnavailable(f"the hold has ended: {error}") from error
-            except ledger.LedgerUnavailable:
+            except ledger_errors.HoldGone as error:
+                raise ledger_errors.LedgerUnavailable(f"the hold has ended: {error}") from error
+            except ledger_errors.LedgerUnavailable:
                 self._inflight.disown(caller.tenant_id, hold, b"")
                 raise
             except asyncio.CancelledError:
@@ -172,7 +173,7 @@ class Admission:
                 metrics.numbers.reserve.observe(time.monotonic() - asked)
                 self._inflight.opened(reservation)
                 return reservation
-        raise ledger.LedgerUnavailable("the ledger did not come to rest")
+        raise ledger_errors.LedgerUnavailable("the ledger did not come to rest")
 
     async def renewed(self, secret: str, published: int) -> KeyPolicy:
         """The policy of a key after another version of it was published. Raises Refusal, LedgerUnavailable."""
@@ -192,13 +193,13 @@ class Admission:
         try:
             await in_thread(policy.heal, caller.tenant_id, tokens)
         except PolicyUnavailable as error:
-            raise ledger.LedgerUnavailable(str(error)) from error
+            raise ledger_errors.LedgerUnavailable(str(error)) from error
 
     async def recover(self, tenant_id: str) -> None:
         """Build a tenant's counters again, and show what is in flight here. Raises LedgerUnavailable."""
         try:
             await self._inflight.recover(tenant_id)
-        except ledger.LedgerUnavailable:
+        except ledger_errors.LedgerUnavailable:
             raise
-        except (StoreUnavailable, ScriptError, ledger.LedgerError) as error:
-            raise ledger.LedgerUnavailable(str(error)) from error
+        except (StoreUnavailable, ScriptError, ledger_errors.LedgerError) as error:
+            raise ledger_errors.LedgerUnavailable(str(error)) from error

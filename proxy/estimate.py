@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from budgets import live
-from budgets.ledger import CapExceeded, Counter
+from budgets.claims import Counter
+from budgets.ledger_errors import CapExceeded
 from budgets.pricing.bound import Quote
 from budgets.pricing.rates import Model
 from budgets.windows import windows_at

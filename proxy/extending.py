@@ -5,7 +5,9 @@ from collections.abc import Callable
 
 from django.db import DatabaseError
 
-from budgets.ledger import Ledger, LedgerCold, LedgerUnavailable, PolicyFenced, PolicyStale, Reservation
+from budgets.claims import Reservation
+from budgets.ledger import Ledger
+from budgets.ledger_errors import LedgerCold, LedgerUnavailable, PolicyFenced, PolicyStale
 from budgets.windows import windows_at
 from proxy.admission import Admission
 from proxy.key_policy import KeyPolicy

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from budgets.ledger import CapExceeded
+from budgets.ledger_errors import CapExceeded
 from budgets.pricing import bound
 from budgets.pricing.rates import Model
 from proxy.holding import Plan

@@ -9,7 +9,8 @@ import httpx
 from django.conf import settings
 from django.db import DatabaseError
 
-from budgets.ledger import CapExceeded, LedgerUnavailable, Reservation
+from budgets.claims import Reservation
+from budgets.ledger_errors import CapExceeded, LedgerUnavailable
 from budgets.money import format_usd
 from budgets.pricing.bound import Quote
 from budgets.pricing.rates import Model

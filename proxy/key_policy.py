@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from budgets import keyspace
+from budgets.claims import Claim, Counter, Request
 from budgets.end_users import ANONYMOUS, EndUserCaps
-from budgets.ledger import Claim, Counter, Ledger, Request
+from budgets.ledger import Ledger
 from budgets.pricing.own import PriceBook
 from budgets.pricing.rates import Model
 from budgets.windows import Windows

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from budgets.ledger import CapExceeded, HoldGone, LedgerUnavailable
+from budgets.ledger_errors import CapExceeded, HoldGone, LedgerUnavailable
 from proxy import refusals
 from proxy.extending import Extender
 from proxy.partial_holds import Steps

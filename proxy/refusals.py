@@ -1,7 +1,7 @@
 """Why a request is answered by us and not by the provider: every error code of DESIGN section 6 is made here."""
 
 from budgets import keyspace
-from budgets.ledger import CapExceeded
+from budgets.ledger_errors import CapExceeded
 from budgets.money import format_usd
 from budgets.values import value
 from proxy.providers.base import ErrorBody, RequestRefused

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
+from budgets.claims import Reservation
 from budgets.inflight import InFlight
-from budgets.ledger import Reservation
 from budgets.pricing import cost as pricing
 from budgets.pricing.rates import STANDARD_TIERS, Model
 from budgets.pricing.usage import Usage, UsageUnknown

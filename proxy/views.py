@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 from django.db import DatabaseError
 from django.http import HttpRequest
 
-from budgets.ledger import LedgerUnavailable
+from budgets.ledger_errors import LedgerUnavailable
 from budgets.refusals import Refused
 from proxy import metrics, refusals
 from proxy.admission import PolicyChanged

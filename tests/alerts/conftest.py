@@ -15,8 +15,9 @@ from alerts import outbox, pump, services
 from alerts.models import AlertChannel, AlertRule, Delivery
 from alerts.services import NewChannel, RuleChange
 from budgets import crossings, keyspace, live
+from budgets.claims import Counter, Request, hold_id
 from budgets.lanes import Lane
-from budgets.ledger import Counter, Ledger, Request, hold_id
+from budgets.ledger import Ledger
 from budgets.models import Cap
 from budgets.money import NANO, parse_usd
 from budgets.services import set_tenant_cap

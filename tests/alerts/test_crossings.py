@@ -9,7 +9,7 @@ from alerts import outbox, services
 from alerts.models import AlertEvent, AlertRule, RuleScope
 from alerts.services import RuleChange
 from budgets import crossings, journal, keyspace
-from budgets.ledger import CapExceeded
+from budgets.ledger_errors import CapExceeded
 from budgets.models import Cap, Crossing
 from budgets.money import NANO
 from budgets.services import set_key_cap

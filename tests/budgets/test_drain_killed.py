@@ -124,7 +124,7 @@ async def test_drains_rebuilds_audits_and_changes_of_one_company_do_not_lock_eac
 
 async def _granted_soon(scene: Scene) -> Any:  # noqa: F811
     """Whatever version holds now, and whichever building."""
-    from budgets.ledger import LedgerError
+    from budgets.ledger_errors import LedgerError
     from tenants import policy
 
     async with asyncio.timeout(20):

@@ -9,9 +9,11 @@ import orjson
 import pytest
 
 from budgets import auditing, journal, keyspace, recovery, services, user_counters
+from budgets.claims import Request, Reservation
 from budgets.end_users import end_user_hash
 from budgets.inflight import InFlight
-from budgets.ledger import CapExceeded, Ledger, Request, Reservation
+from budgets.ledger import Ledger
+from budgets.ledger_errors import CapExceeded
 from budgets.models import Cap, EndUserCap, UsageRecord
 from budgets.reach import AnyLane, open_lane
 from budgets.windows import WindowKind

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from budgets import journal, keyspace, recovery
+from budgets.claims import Reservation, hold_id
 from budgets.entries import Entry
-from budgets.ledger import HoldGone, Ledger, Reservation, hold_id
+from budgets.ledger import Ledger
+from budgets.ledger_errors import HoldGone
 from budgets.models import UsageRecord
 from budgets.money import MAX_CAP
 from budgets.reach import AnyLane

@@ -7,21 +7,18 @@ from collections.abc import AsyncIterator
 import pytest
 
 from budgets import keyspace, recovery
+from budgets.claims import Counter, Request, Reservation, hold_id
 from budgets.inflight import InFlight
-from budgets.ledger import (
+from budgets.ledger import Ledger
+from budgets.ledger_errors import (
     CapExceeded,
-    Counter,
     HoldGone,
-    Ledger,
     LedgerCold,
     LedgerOpening,
     LedgerUnavailable,
     PolicyFenced,
     PolicyStale,
-    Request,
-    Reservation,
     WindowMoved,
-    hold_id,
 )
 from budgets.reach import AnyLane, open_lane
 from budgets.windows import windows_of

@@ -7,7 +7,8 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from budgets import keyspace, live, recovery
-from budgets.ledger import Counter, Ledger, Request, hold_id
+from budgets.claims import Counter, Request, hold_id
+from budgets.ledger import Ledger
 from budgets.live import Place
 from budgets.models import DailySpend
 from budgets.money import NANO

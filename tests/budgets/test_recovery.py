@@ -12,8 +12,10 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from budgets import auditing, journal, keyspace, recovery
+from budgets.claims import Counter, Request, Reservation, hold_id
 from budgets.inflight import InFlight
-from budgets.ledger import CapExceeded, Counter, Ledger, LedgerCold, LedgerOpening, Request, Reservation, hold_id
+from budgets.ledger import Ledger
+from budgets.ledger_errors import CapExceeded, LedgerCold, LedgerOpening
 from budgets.models import Cap, Crossing, DailySpend, JournalCursor, UsageRecord
 from budgets.reach import AnyLane, open_lane
 from tenants import store as blocking

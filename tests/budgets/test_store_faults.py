@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from budgets import inflight, journal, keyspace, recovery, scripts
-from budgets.ledger import LedgerUnavailable, hold_id
+from budgets.claims import hold_id
+from budgets.ledger_errors import LedgerUnavailable
 from budgets.models import DailySpend, UsageRecord
 from budgets.reach import open_lane
 from tenants import policy

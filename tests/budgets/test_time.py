@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from budgets import auditing, journal, keyspace, recovery
-from budgets.ledger import CapExceeded, Counter, LedgerUnavailable, Reservation, WindowMoved, hold_id
+from budgets.claims import Counter, Reservation, hold_id
+from budgets.ledger_errors import CapExceeded, LedgerUnavailable, WindowMoved
 from budgets.models import DailySpend, UsageRecord
 from budgets.reach import open_lane
 from budgets.windows import GRACE_SECONDS, Windows, windows_of

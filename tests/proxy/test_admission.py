@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from budgets import keyspace
+from budgets.claims import Request, Reservation
 from budgets.inflight import InFlight
 from budgets.lanes import Lane, ScriptError
-from budgets.ledger import Ledger, LedgerUnavailable, Request, Reservation
+from budgets.ledger import Ledger
+from budgets.ledger_errors import LedgerUnavailable
 from budgets.pricing import bound, catalogue
 from proxy.admission import Admission, Ask
 from proxy.key_policy import KeyPolicy

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from budgets.ledger import CapExceeded, Counter, Ledger, Request, hold_id
+from budgets.claims import Counter, Request, hold_id
+from budgets.ledger import Ledger
+from budgets.ledger_errors import CapExceeded
 from budgets.reach import AnyLane
 from proxy.estimate import wall_before
 from tests.support.valkey import ValkeyServer

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from budgets.ledger import CapExceeded, Counter
+from budgets.claims import Counter
+from budgets.ledger_errors import CapExceeded
 from budgets.windows import windows_of
 from proxy.estimates import Estimates
 from proxy.fitting import LEAST_OFFER, fit_of

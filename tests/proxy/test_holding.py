@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from budgets import keyspace
+from budgets.claims import Counter, Request, hold_id
 from budgets.lanes import Lane
-from budgets.ledger import CapExceeded, Counter, Ledger, Request, hold_id
+from budgets.ledger import Ledger
+from budgets.ledger_errors import CapExceeded
 from budgets.pricing import catalogue
 from budgets.pricing.bound import Quote
 from proxy.admission import Ask

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from budgets.ledger import CapExceeded, Counter, HoldGone, LedgerUnavailable, Reservation
+from budgets.claims import Counter, Reservation
+from budgets.ledger_errors import CapExceeded, HoldGone, LedgerUnavailable
 from budgets.windows import windows_at
 from proxy import partial_stream
 from proxy.partial_holds import FIRST, Steps, first_step

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from budgets import journal, keyspace, recovery
+from budgets.claims import Reservation
 from budgets.inflight import InFlight
-from budgets.ledger import CapExceeded, Ledger, LedgerCold, LedgerOpening, LedgerUnavailable, Reservation
+from budgets.ledger import Ledger
+from budgets.ledger_errors import CapExceeded, LedgerCold, LedgerOpening, LedgerUnavailable
 from budgets.models import Cap, UsageRecord
 from budgets.reach import open_lane
 from tenants import store as blocking

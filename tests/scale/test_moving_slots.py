@@ -7,7 +7,8 @@ import pytest
 
 from budgets import keyspace, scripts
 from budgets.lanes import ScriptError
-from budgets.ledger import Ledger, LedgerCold
+from budgets.ledger import Ledger
+from budgets.ledger_errors import LedgerCold
 from budgets.reach import AnyLane
 from tenants import store as blocking
 from tests.budgets.test_ledger import TENANT, USD, lane, ledger, reserve, state  # noqa: F401

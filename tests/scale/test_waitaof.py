@@ -10,7 +10,8 @@ import pytest
 
 from budgets import durable, keyspace
 from budgets.durable import Copies, DurableLane
-from budgets.ledger import CapExceeded, Ledger, LedgerUnavailable
+from budgets.ledger import Ledger
+from budgets.ledger_errors import CapExceeded, LedgerUnavailable
 from budgets.reach import AnyLane, open_lane
 from tenants import store as blocking
 from tests.budgets.test_ledger import TENANT, USD, counters, reserve, state

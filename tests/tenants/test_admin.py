@@ -59,9 +59,7 @@ def populated(fernhill: Tenant, owner: User, by_owner: Actor) -> list[str]:
         cap=cap, tenant=fernhill, window_start=now.date(), threshold_percent=50, limit=49 * NANO, spent=25 * NANO
     )
     JournalCursor.objects.get_or_create(tenant=fernhill)
-    SetAsideEntry.objects.create(
-        tenant=fernhill, entry_id="1-1", fields={}, why="not a number", has_row=False
-    )
+    SetAsideEntry.objects.create(tenant=fernhill, entry_id="1-1", fields={}, why="not a number", has_row=False)
     TenantPrice.objects.create(tenant=fernhill, provider="openai", model="*", discount=1_000)
     Authenticator.objects.create(user=owner, type="totp", data={"secret": "TOTPSECRETTOTPSECRET"})
     User.objects.filter(pk=owner.pk).update(password="pbkdf2-hash-of-the-owner")
