@@ -108,6 +108,7 @@ class KeepAliveTransport(httpx.AsyncBaseTransport):
         if origin.scheme == "https" and self._context is None:
             self._context = httpx.create_ssl_context()
             self._context.set_alpn_protocols(["http/1.1"])
+            self._context.minimum_version = ssl.TLSVersion.TLSv1_2  # some builds of Python leave it to the system
         pool = self._pools[origin] = Pool(origin, self._limits, self._context if origin.scheme == "https" else None)
         return pool
 

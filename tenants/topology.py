@@ -7,6 +7,7 @@
 Options after the `?` are redis-py's; `sentinel_username` and `sentinel_password` are for the Sentinels themselves.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 MOST_CONNECTIONS = 50
+_URL = re.compile(r"(?P<scheme>[^:/?#]+)://(?P<netloc>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?")
 Host = tuple[str, int]
 
 
@@ -59,25 +61,34 @@ class Address:
         return self._parts()[3]
 
     def _parts(self) -> tuple[str, str, str, dict[str, str]]:
-        split = urlsplit(self.url)
-        credentials, at, _ = split.netloc.rpartition("@")
-        options = dict(parse_qsl(split.query))
+        scheme, netloc, _, query = _split(self.url)
+        credentials, at, _ = netloc.rpartition("@")
+        options = dict(parse_qsl(query))
         own = {name: options.pop(f"sentinel_{name}", "") for name in ("username", "password")}
         given = {name: value for name, value in own.items() if value}
-        return split.scheme.partition("+")[0], credentials + at, urlencode(options), given
+        return scheme.partition("+")[0], credentials + at, urlencode(options), given
+
+
+def _split(url: str) -> tuple[str, str, str, str]:
+    """Scheme, network location, path and query. Newer versions of urlsplit take several hosts, one of them in
+    brackets, for a mistake."""
+    found = _URL.match(url)
+    if found is None:
+        raise ValueError("REDIS_URL is not a URL.")
+    return found["scheme"].lower(), found["netloc"], found["path"], found["query"] or ""
 
 
 def address(url: str) -> Address:
     """Raises ValueError with what is wrong."""
-    split = urlsplit(url)
-    plain, _, kind = split.scheme.partition("+")
+    scheme, netloc, path, _ = _split(url)
+    plain, _, kind = scheme.partition("+")
     if not kind:
         return Address(Kind.SERVER, url)
     if kind not in (Kind.SENTINEL, Kind.CLUSTER) or plain not in ("redis", "rediss"):
-        raise ValueError(f"REDIS_URL begins with {split.scheme}://, which is none of the forms that are known.")
+        raise ValueError(f"REDIS_URL begins with {scheme}://, which is none of the forms that are known.")
     port = 26379 if kind == Kind.SENTINEL else 6379
-    hosts = tuple(_host(word, port) for word in split.netloc.rpartition("@")[2].split(",") if word)
-    service = split.path.strip("/")
+    hosts = tuple(_host(word, port) for word in netloc.rpartition("@")[2].split(",") if word)
+    service = path.strip("/")
     if not hosts:
         raise ValueError("REDIS_URL names no host.")
     if kind == Kind.SENTINEL and not service:
