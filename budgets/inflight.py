@@ -125,7 +125,10 @@ class InFlight:
         now = time.monotonic()
         if now - tenant.seen >= SEEN_AGAIN_SECONDS:
             tenant.seen = now
-            self._ledger.lane.command("ZADD", keyspace.ACTIVE, int(self._ledger.lane.now()), tenant_id)
+            self._tell_sweeps(tenant_id)
+
+    def _tell_sweeps(self, tenant_id: str) -> "asyncio.Future[Any]":
+        return self._ledger.lane.command("ZADD", keyspace.ACTIVE, int(self._ledger.lane.now()), tenant_id)
 
     def opened(self, reservation: Reservation) -> None:
         tenant = self._tenants.setdefault(reservation.tenant_id, _Tenant())
@@ -230,6 +233,7 @@ class InFlight:
 
     async def _recover(self, tenant_id: str, tenant: _Tenant) -> None:
         await in_thread(recovery.rebuild, tenant_id)
+        await self._tell_sweeps(tenant_id)  # a store that lost the counters may have lost whom the sweeps look after
         built = await self._ledger.lane.command("HGET", keyspace.policy(tenant_id), "built")
         statuses = await self._rows([*tenant.open, *tenant.undrained])
         for reservation in list(tenant.open.values()):

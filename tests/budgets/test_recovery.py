@@ -354,6 +354,21 @@ async def test_rebuilding_counts_undrained_entries_and_open_holds(scene: Scene) 
     assert await scene.state() == (USD, 2 * USD)
 
 
+@pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P3", "P6"))
+async def test_after_flushall_a_hold_whose_worker_vanished_is_ended_although_nobody_asks_again(
+    scene: Scene, store: ValkeyServer
+) -> None:
+    """The sweeps must know the tenant again from the rebuild on, not only from its next request."""
+    scene.inflight.admitting(scene.tenant.pk)
+    held = await scene.reserve(USD)
+    store.flushall()
+    await scene.inflight._pulse()
+    assert await scene(recovery.active_tenants) == [scene.tenant.pk]
+    await scene.lane.command("ZADD", keyspace.holds(scene.tenant.pk), 1, held.id)  # its worker is gone, its lease over
+    await scene(recovery.look_after, await scene(recovery.active_tenants))
+    assert await scene.state() == (USD, 0)
+
+
 @pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P3",))
 @pytest.mark.parametrize("confirmed", [True, False], ids=["after its end", "before its end"])
 async def test_a_request_that_cost_nothing_has_its_row_although_the_store_forgot_it(
