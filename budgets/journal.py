@@ -58,20 +58,35 @@ class Batch:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """What one transaction took off a journal. `more`: whether more may have been there."""
+
+    count: int
+    more: bool
+
+
 def drain(tenant_id: str) -> int:
     """Turn everything that is in a tenant's journal into rows; how many entries that were. Raises StoreUnavailable, and
-    Stuck at an entry that cannot be one, when all before it are."""
+    Stuck at an entry that cannot be one, when all before it are.
+
+    What comes while it runs is left to the next nudge: each look costs a transaction, and a drain that chased a busy
+    journal would make one for every two or three entries, without end.
+    """
     total, most = 0, BATCH
     try:
-        while drained := _drain_some(tenant_id, most):
-            total, most = total + drained, min(2 * drained, BATCH)
+        while True:
+            drained = _drain_some(tenant_id, most)
+            total += drained.count
+            if not drained.more:
+                return total
+            most = min(2 * drained.count, BATCH) if drained.count else most
     finally:
         if total:
             feed.announce(tenant_id)
-    return total
 
 
-def _drain_some(tenant_id: str, most: int) -> int:
+def _drain_some(tenant_id: str, most: int) -> Drained:
     """A batch; where one of its entries cannot be written, as much as stands before that. Raises Stuck at it."""
     while True:
         try:
@@ -112,22 +127,22 @@ def _cursor(tenant_id: str) -> str:
     return JournalCursor.objects.filter(tenant_id=tenant_id).values_list("last_id", flat=True).first() or "0-0"
 
 
-def _drain_batch(tenant_id: str, most: int) -> int:
+def _drain_batch(tenant_id: str, most: int) -> Drained:
     cursor = _cursor(tenant_id)
     entries = read(tenant_id, cursor, most)
     if not entries:
-        return 0
+        return Drained(0, more=False)
     with transaction.atomic():
         JournalCursor.objects.get_or_create(tenant_id=tenant_id)
         locked = JournalCursor.objects.select_for_update().get(tenant_id=tenant_id)
         if locked.last_id != cursor:
-            return len(entries)  # another drain was here meanwhile: look again
+            return Drained(0, more=True)  # another drain was here meanwhile: look again
         batch = write(tenant_id, entries)
         locked.last_id = entries[-1].id
         locked.save()
     acknowledge(tenant_id, entries[-1].id, [entry.hold for entry in entries if entry.kind in FINAL])
     take_back_repeats(batch)
-    return len(entries)
+    return Drained(len(entries), more=len(entries) == most)
 
 
 def write(tenant_id: str, entries: list[Entry]) -> Batch:

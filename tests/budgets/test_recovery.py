@@ -223,6 +223,51 @@ async def test_a_drain_that_was_overtaken_writes_nothing(scene: Scene, monkeypat
     assert (await DailySpend.objects.aget()).cost == USD
 
 
+async def test_a_drain_does_not_chase_what_comes_while_it_runs(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would make a transaction for every few entries and never end; more than a batch at once it takes whole."""
+    monkeypatch.setattr(journal, "BATCH", 5)
+    for _ in range(7):
+        await scene.spend(USD // 100, held=USD // 10)
+    original, place = journal.read, keyspace.journal(scene.tenant.pk)
+    (_, like), looks = (await scene(journal.raw, scene.tenant.pk, "0-0", 1))[0], []
+
+    def another_comes_after_each_look(*args: Any) -> list[journal.Entry]:
+        looks.append(original(*args))
+        assert len(looks) < 20, "it chases the journal"
+        blocking.client().xadd(place, {**like, b"h": b"req_%d" % len(looks)})
+        return looks[-1]
+
+    monkeypatch.setattr(journal, "read", another_comes_after_each_look)
+    assert await scene(journal.drain, scene.tenant.pk) == 8
+    assert [len(look) for look in looks] == [5, 3]
+    assert await scene(journal.lag, scene.tenant.pk) == 1, "what came last waits for the next nudge"
+
+
+async def test_a_drain_that_was_overtaken_takes_what_the_other_did_not_see(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nudge that it came of may have told of that alone."""
+    await scene.spend(USD)
+    original = journal.read
+    late = await scene.spend(USD // 2)
+    reads: list[Any] = []
+
+    def overtaken(*args: Any) -> list[journal.Entry]:
+        entries = original(*args)
+        if not reads:
+            reads.append(entries)
+            with monkeypatch.context() as patch:
+                patch.setattr(journal, "read", lambda *args: original(*args)[:1])
+                patch.setattr(journal, "acknowledge", lambda *args: None)
+                journal.drain(scene.tenant.pk)
+        return entries
+
+    monkeypatch.setattr(journal, "read", overtaken)
+    await scene(journal.drain, scene.tenant.pk)
+    assert await UsageRecord.objects.filter(pk=late.id).aexists()
+    await settled(scene)
+
+
 @pytest.mark.fault("Redis: emptied (FLUSHALL, disk lost)", promises=("P3", "P6"))
 async def test_a_hold_that_two_stores_charged_counts_once(scene: Scene) -> None:
     """The row was written, the store forgot the hold, and its worker told it of the end once more."""

@@ -118,6 +118,7 @@ class Stack:
                     pass_fds=[self.valkey_lock],
                     orphan_signal=signal.SIGTERM,  # it puts its last writes on the disk
                     grace=15,
+                    short_slices=True,
                 )
             )
             os.close(self.valkey_lock)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tokonomics.console import ready
+from tokonomics.console import ready, slices
 from tokonomics.console.lifeline import tie_to_me
 from tokonomics.console.logs import LineWriter
 
@@ -27,7 +27,8 @@ class PartFailed(Exception):
 
 @dataclass(frozen=True)
 class Part:
-    """One child process. `grace`: seconds from SIGTERM to SIGKILL. `says_ready`: it announces itself (see `ready`)."""
+    """One child process. `grace`: seconds from SIGTERM to SIGKILL. `says_ready`: it announces itself (see `ready`).
+    `short_slices`: it answers at once and briefly (see `slices`)."""
 
     name: str
     command: Sequence[str]
@@ -35,6 +36,18 @@ class Part:
     pass_fds: Sequence[int] = ()
     says_ready: bool = False
     orphan_signal: int = signal.SIGKILL
+    short_slices: bool = False
+
+    def before_exec(self) -> Callable[[], None]:
+        """What the child does before it becomes its command."""
+        tie = tie_to_me(self.orphan_signal)
+
+        def prepare() -> None:
+            tie()
+            if self.short_slices:
+                slices.ask_for_short_ones()
+
+        return prepare
 
 
 @dataclass
@@ -149,7 +162,7 @@ class Supervisor:
                 env=environment,
                 pass_fds=[*part.pass_fds, *([tell] if part.says_ready else [])],
                 start_new_session=True,
-                preexec_fn=tie_to_me(part.orphan_signal),
+                preexec_fn=part.before_exec(),
             )
         finally:
             os.close(tell)
