@@ -3,14 +3,17 @@
 A hint, never the data: whoever receives it asks for what they may see. Nothing depends on it arriving.
 """
 
+import asyncio
 import logging
-from typing import Any
+import threading
+from functools import cache
 
 import redis
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 
 log = logging.getLogger(__name__)
+
+MOST_SECONDS = 5.0  # for a word to the channel layer
 
 
 def group(tenant_id: str) -> str:
@@ -18,18 +21,27 @@ def group(tenant_id: str) -> str:
     return f"tenant.{tenant_id}"
 
 
-def announce(tenant_id: str) -> None:
-    """Spend, holds or refusals have changed. Blocks: for tasks and threads."""
-    layer = get_channel_layer()
-    if layer is not None and (problem := async_to_sync(_told)(layer, tenant_id)):
-        log.warning("the pages of %s were not told: %s", tenant_id, problem)
-
-
-async def _told(layer: Any, tenant_id: str) -> str:
-    """ "" or what is wrong. An error that went through `async_to_sync` would keep its thread until the next collection
-    of garbage: some dozens of them while Redis is away."""
+async def tell(tenant_id: str) -> bool:
+    """Spend, holds or refusals have changed. Whether that could be said."""
+    if (layer := get_channel_layer()) is None:
+        return True
     try:
-        await layer.group_send(group(tenant_id), {"type": "ledger.moved"})
+        async with asyncio.timeout(MOST_SECONDS):
+            await layer.group_send(group(tenant_id), {"type": "ledger.moved"})
     except (redis.RedisError, OSError) as error:
-        return str(error) or type(error).__name__
-    return ""
+        log.warning("the pages of %s were not told: %s", tenant_id, str(error) or type(error).__name__)
+        return False
+    return True
+
+
+def announce(tenant_id: str) -> None:
+    """The same for tasks and threads: blocks until it is said."""
+    asyncio.run_coroutine_threadsafe(tell(tenant_id), _loop()).result()
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One for this process, and with it one connection: asgiref's `async_to_sync` makes both anew for every call."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="feed", daemon=True).start()
+    return loop

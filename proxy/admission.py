@@ -106,7 +106,10 @@ class Admission:
             if not error.held_only:
                 raise
             refused = error
-        return await self._queue(refused.counter.key, refused, secret, caller, request, ask)
+        try:
+            return await self._queue(refused.counter.key, refused, secret, caller, request, ask)
+        finally:
+            del refused  # raised again, it holds this frame
 
     async def _queue(
         self,
@@ -118,16 +121,19 @@ class Admission:
         ask: Ask,
     ) -> Reservation:
         """Wait in line before a wall; `refused` None: not tried yet, as others stood there already."""
-        with self.room.place(caller.tenant_id, wall) as place:
-            while place is not None and await place.turn():
-                try:
-                    return await self._hold(secret, caller, request, ask)
-                except ledger_errors.CapExceeded as error:
-                    if not error.held_only:
-                        raise
-                    refused = error
-        if refused is not None:
-            raise refused
+        try:
+            with self.room.place(caller.tenant_id, wall) as place:
+                while place is not None and await place.turn():
+                    try:
+                        return await self._hold(secret, caller, request, ask)
+                    except ledger_errors.CapExceeded as error:
+                        if not error.held_only:
+                            raise
+                        refused = error
+            if refused is not None:
+                raise refused
+        finally:
+            del refused  # raised, it holds this frame
         return await self._hold(secret, caller, request, ask)  # nobody is refused unasked
 
     async def _hold(self, secret: str, caller: KeyPolicy, request: Request, ask: Ask) -> Reservation:

@@ -104,8 +104,11 @@ class Connection(asyncio.Protocol):
         """Close, whatever is under way; the reply's reader gets `reason`."""
         reply, self._reply = self._reply, None
         self.close()
-        if reply is not None:
-            reply.end(reason)
+        try:
+            if reply is not None:
+                reply.end(reason)
+        finally:
+            del reason  # who listens may raise it at once, and then it holds this frame
 
     def rest(self, seconds: float) -> None:
         """Be idle: close after so many seconds, unless an exchange begins."""
@@ -115,6 +118,7 @@ class Connection(asyncio.Protocol):
         if not self.closed:
             self.closed = True
             self._unsent = None
+            self._decoder.let_go()
             if self._timer is not None:
                 self._timer.cancel()
             self._transport.abort()

@@ -19,7 +19,6 @@ from proxy.admission import Admission
 from proxy.estimates import Estimates
 from proxy.kept import KeptReplies
 from proxy.upstream import Upstream
-from tenants.database import beside
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,8 @@ class Engine:
             refused = self.tally.flush(self.ledger.windows().day.first_day)
             self.inflight.journaled(refused)  # a first refusal by a cap is a line of the journal too
             for tenant_id in refused:
-                await beside(feed.announce, tenant_id)
+                if not await feed.tell(tenant_id):
+                    break  # whoever has a page open sees it at the page's own next look
 
     async def _publish_metrics(self) -> None:
         while True:

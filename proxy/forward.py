@@ -223,9 +223,7 @@ async def _read_whole(reply: Reply, decoder: Decoder) -> bytes:
                 await reply.aclose()
                 raise UpstreamFailed("provider_unreachable", "The provider's reply is too large to pass.", sent=True)
     except (httpx.TransportError, httpx.StreamError) as error:
-        failure = upstream.failed(error)
-        failure.sent = True
-        raise failure from error
+        raise upstream.failed(error, sent=True) from error
     except UnreadableReply as error:
         await reply.aclose()
         raise UpstreamFailed("provider_unreachable", f"The reply is unreadable: {error}", sent=True) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from math import inf
+from typing import Any
 
 import httptools
 
@@ -24,10 +25,12 @@ class ReplyDecoder:
     """Decodes the replies on one connection, one after the other, each into the `Reply` given to `begin`."""
 
     def __init__(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: Any = None
 
     def begin(self, reply: Reply, *, bodyless: bool) -> None:
         """Expect a reply; `bodyless` for the one to a HEAD request."""
+        if self._parser is None:
+            self._parser = httptools.HttpResponseParser(self)
         self.ended = False
         self.quiet = 0  # bytes since the last piece of body; 0 only if the last feed brought some
         self.keep_alive = False  # whether a next reply may follow on this connection
@@ -54,6 +57,10 @@ class ReplyDecoder:
                 raise Malformed(str(exc.__context__ or exc)) from exc
         if self.quiet > MAX_HEAD and not self.ended:
             raise Malformed("too many bytes without a body")
+
+    def let_go(self) -> None:
+        """No more will come. The parser holds this decoder, which holds the parser: garbage that goes in a circle."""
+        self._parser = None
 
     # The parser's callbacks. What they raise stops it and comes out of `feed_data`.
 

@@ -19,7 +19,7 @@ class Pouring:
     def __init__(self, stream: MeteredStream, reply: Reply, sink: Sink) -> None:
         self._stream, self._reply, self._sink = stream, reply, sink
         self._loop = asyncio.get_running_loop()
-        self._over: asyncio.Future[None] = self._loop.create_future()
+        self._over: asyncio.Future[bool] = self._loop.create_future()  # whether the client got all of it
         self._waiting = False  # for room, or for the turn of the loop that writes the settle
 
     async def run(self) -> None:
@@ -28,14 +28,16 @@ class Pouring:
         self._sink.listen(self._room)
         try:
             self._arrived()
-            await self._over
+            got_all = await self._over
         finally:
             self._reply.listen(None)
             self._sink.listen(None)
+        if not got_all:
+            raise ClientGone  # made here: one that `_over` kept would hold this frame, and this frame holds `_over`
 
     def _room(self) -> None:
         if self._sink.gone:
-            self._end(ClientGone())
+            self._end(got_all=False)
         elif self._waiting:
             self._waiting = False
             self._arrived()
@@ -46,7 +48,8 @@ class Pouring:
             while not self._waiting and not self._over.done() and self._step():
                 pass
         except Exception as error:
-            self._end(error)
+            if not self._over.done():
+                self._over.set_exception(error)
 
     def _step(self) -> bool:
         """Pass one piece on. Whether there may be another at once."""
@@ -82,13 +85,9 @@ class Pouring:
         if (piece or stream.ended) and not self._sink.push(piece, last=stream.ended):
             self._waiting = True
         if stream.ended:
-            self._end(None)
+            self._end(got_all=True)
         return not stream.ended
 
-    def _end(self, error: Exception | None) -> None:
-        if self._over.done():
-            return
-        if error is None:
-            self._over.set_result(None)
-        else:
-            self._over.set_exception(error)
+    def _end(self, *, got_all: bool) -> None:
+        if not self._over.done():
+            self._over.set_result(got_all)

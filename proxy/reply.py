@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import httpx
 
@@ -23,7 +23,7 @@ class Reply:
     """Status and headers (names in lower case) at once, the body as it arrives and as received: nothing is decoded.
 
     Read it to its end or `aclose` it. A failure is raised once what arrived before it has been read: ReadTimeout,
-    ReadError, WriteError or RemoteProtocolError of httpx; StreamClosed for who reads on after `aclose`.
+    ReadError, WriteError or RemoteProtocolError of httpx; StreamClosed for who reads on after that, or after `aclose`.
     """
 
     __slots__ = ("_chunks", "_ended", "_failure", "_listener", "_source", "_waiter", "buffered", "headers", "status")
@@ -59,7 +59,7 @@ class Reply:
             self._source.expect_body()
             return b""
         if self._failure is not None:
-            raise self._failure
+            self._raise(self._failure)
         return None
 
     def listen(self, listener: Callable[[], None] | None) -> None:
@@ -92,7 +92,16 @@ class Reply:
         if self._source is not None:
             await self._news(self._source)
         if not self.status and self._failure is not None:
-            raise self._failure
+            self._raise(self._failure)
+
+    def _raise(self, failure: Exception) -> NoReturn:
+        """It is given away: with its traceback it holds whoever reads, and who reads holds this reply. Kept here too it
+        would be garbage that goes in a circle, connection and all."""
+        self._failure = httpx.StreamClosed()
+        try:
+            raise failure
+        finally:
+            del failure
 
     async def _news(self, source: Source) -> None:
         self._waiter = source.loop.create_future()
@@ -134,6 +143,7 @@ class Reply:
         self._source = None
         self._failure = failure
         self._ended = failure is None
+        del failure
         self._wake()
         self.call_listener()
 

@@ -129,11 +129,12 @@ class _HttpxReply:
         await self._response.stream.aclose()  # type: ignore[union-attr]
 
 
-def failed(error: Exception) -> UpstreamFailed:
-    """httpx's exceptions in our words."""
+def failed(error: Exception, *, sent: bool = False) -> UpstreamFailed:
+    """httpx's exceptions in our words. `sent`: that it was is known, whatever the error says."""
     if isinstance(error, httpx.TimeoutException):
-        return UpstreamFailed("provider_timeout", "The provider did not answer in time.", sent=not not_sent(error))
-    if not_sent(error):
+        sent = sent or not not_sent(error)
+        return UpstreamFailed("provider_timeout", "The provider did not answer in time.", sent=sent)
+    if not_sent(error) and not sent:
         return UpstreamFailed("provider_unreachable", "The provider cannot be reached.", sent=False)
     return UpstreamFailed("provider_unreachable", "The provider broke off before its reply was whole.", sent=True)
 

@@ -44,16 +44,13 @@ class Server(uvicorn.Server):
 
 
 def rarely_look_for_garbage() -> None:
-    """What is imported by now stays for good, and requests leave next to no cycles: at Python's own thresholds a tenth
-    of a busy worker's time goes into looking for them.
-
-    Every stream waits for a look (20 to 30 ms for fifty thousand of the youngest were seen on a busy machine). Looking
-    often at few of them is no way out: what is left in circles by failures outlives that, and in a soak of half an
-    hour a worker grew by 29 MB and 33 open files (benchmarks/soak.py).
+    """What is imported by now stays for good, and neither requests nor failures leave circles of objects behind
+    (tests/benchmarks/test_garbage.py): at Python's own thresholds a tenth of a busy worker's time goes into looking for
+    them. All streams wait for a look, some 4 ms for ten thousand of the youngest.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(10_000, 20, 50)
 
 
 async def warm_up(app: Any) -> None:
