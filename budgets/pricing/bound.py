@@ -107,30 +107,19 @@ def quote(
     `extra_output`: output tokens per choice that may be billed beyond the limit. `fees`: nanodollars, known to the
     adapter; `web_searches`: the most that carry the model's own fee. `service_tier`: as sent; the standard one where
     none is, and beside any other, which may be full. `region`: where the model may run; the dearest where none is
-    named. `retention`: the longest prompt cache entry that the request can
-    write. `model_calls`: how often the provider may run the model. Raises NotPriceable for audio or searches without
-    a rate, ValueError for a negative number.
+    named. `retention`: the longest prompt cache entry that the request can write. `model_calls`: how often the
+    provider may run the model. Raises NotPriceable for audio or searches without a rate, ValueError for a negative
+    number.
     """
     retention = Retention(retention)
     if min(input_tokens, client_limit or 0, default_limit, floor, least_output, extra_output, fees, web_searches) < 0:
         raise ValueError("a request's bounds cannot be negative")
     if min(choices, model_calls) < 1:
         raise ValueError("a request has at least one choice and one call of the model")
-    if model.window_published and model.provider in _WINDOW_ENFORCED and not model.limits_own:
-        input_tokens = min(input_tokens, model.context_window * model_calls)
+    input_tokens = _billed_input(model, input_tokens, model_calls)
     limits = _output_limits(model, client_limit, default_limit, floor, least_output, input_tokens)
-    lines = tuple(
-        [
-            _Line(
-                min(input_tokens, each.up_to) * each.input
-                + extra_output * choices * each.output
-                + (fees + each.rates.fees(web_searches)) * TOKENS_PER_RATE,
-                choices * each.output,
-            )
-            for each in _price_lists(model, service_tier, region, retention, audio)
-            if input_tokens > each.above
-        ]
-    )
+    price_lists = _price_lists(model, service_tier, region, retention, audio)
+    lines = _lines(price_lists, input_tokens, choices, extra_output, fees, web_searches)
     # A hold is never empty: a cap of 0 refuses everything, also what is free.
     nothing = 1 if model.free else 0
     return Quote(
@@ -142,6 +131,13 @@ def quote(
         lines=lines,
         input_tokens=input_tokens,
     )
+
+
+def _billed_input(model: Model, input_tokens: int, model_calls: int) -> int:
+    """The most that is billed as input: no more than fills the window, where the provider refuses what is longer."""
+    if model.window_published and model.provider in _WINDOW_ENFORCED and not model.limits_own:
+        return min(input_tokens, model.context_window * model_calls)
+    return input_tokens
 
 
 @value
@@ -171,6 +167,29 @@ def _price_lists(
             dearest = rates.dearest_input(retention, audio=audio), rates.dearest_output(audio=audio)
             found.append(_PriceList(above, up_to, *dearest, rates))
     return tuple(found)
+
+
+def _lines(
+    price_lists: tuple[_PriceList, ...],
+    input_tokens: int,
+    choices: int,
+    extra_output: int,
+    fees: int,
+    web_searches: int,
+) -> tuple[_Line, ...]:
+    """A line for each price list that so much input can reach. Raises NotPriceable for searches without a rate."""
+    return tuple(
+        [
+            _Line(
+                min(input_tokens, each.up_to) * each.input
+                + extra_output * choices * each.output
+                + (fees + each.rates.fees(web_searches)) * TOKENS_PER_RATE,
+                choices * each.output,
+            )
+            for each in price_lists
+            if input_tokens > each.above
+        ]
+    )
 
 
 @value
