@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from alerts import channels, outbox
 from alerts.channels.base import Failed, Letter, Order, Passing, Permanent
-from alerts.channels.email import Bounced
+from alerts.channels.email import Bounced, refused_address
 from alerts.channels.webhook import iso
 from alerts.facts import Facts
 from alerts.messages import message
@@ -125,9 +125,21 @@ def _arrived(delivery: Delivery, letter: Letter, said: str, began: datetime) -> 
     kept = outbox.finish(delivery, state=DeliveryState.DELIVERED, due_at=None, finished_at=timezone.now(), **columns)
     if not kept:
         log.warning("delivery %s arrived after its lease was over; it may arrive again", delivery.pk)
-    AlertChannel.objects.filter(pk=delivery.channel_id).exclude(problem="").update(problem="", problem_at=None)
-    _recipient(delivery).update(bounced_at=None, bounce="")
+    _mark_healthy(delivery)
     return True
+
+
+def _mark_healthy(delivery: Delivery) -> None:
+    """The channel works, but for an address of it that was refused and has not taken a mail since."""
+    with transaction.atomic():
+        channel = AlertChannel.objects.select_for_update().filter(pk=delivery.channel_id).first()
+        _recipient(delivery).update(bounced_at=None, bounce="")
+        if channel is None or not channel.problem:
+            return
+        refused = channel.recipients.filter(unsubscribed_at=None).exclude(bounce="").order_by("bounced_at").last()
+        channel.problem = refused_address(refused.email, refused.bounce)[:300] if refused else ""
+        channel.problem_at = refused.bounced_at if refused else None
+        channel.save(update_fields=["problem", "problem_at"])
 
 
 def _failed(delivery: Delivery, letter: Letter | None, error: Failed, began: datetime) -> None:
@@ -151,6 +163,7 @@ def _wait(delivery: Delivery, error: Failed, now: datetime) -> float | None:
 
 
 def _mark_broken(delivery: Delivery, error: Failed, now: datetime) -> None:
+    AlertChannel.objects.select_for_update().filter(pk=delivery.channel_id).first()  # one after the other
     if isinstance(error, Bounced):
         _recipient(delivery).update(bounced_at=now, bounce=str(error)[:300])
     problem = error.problem if isinstance(error, Permanent) else f"{error} Tried {delivery.attempts} times."

@@ -127,12 +127,20 @@ def _opened(key: str) -> tuple[redis.ConnectionPool, Any]:
     """Nothing has been sent yet: where one server is gone and another may have its place, that one is asked."""
     try:
         pool = servers().pool_of(key)
-        return pool, pool.get_connection()
+        return pool, _taken(pool)
     except (redis.ConnectionError, redis.TimeoutError, OSError):
         if not servers().lost():
             raise
     pool = servers().pool_of(key)
-    return pool, pool.get_connection()
+    return pool, _taken(pool)
+
+
+def _taken(pool: redis.ConnectionPool) -> Any:
+    """A thread that finds a server gone disconnects its whole pool; redis-py then looks at a socket that is None."""
+    try:
+        return pool.get_connection()
+    except TypeError as error:
+        raise redis.ConnectionError("the connection was given up while it was taken") from error
 
 
 def _says_unfit(error: redis.ResponseError) -> bool:

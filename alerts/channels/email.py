@@ -84,7 +84,12 @@ def _refused(address: str, code: int, reply: bytes | str) -> Bounced | Passing:
     said = _said(code, reply)
     if code < 500:
         return Passing(said)
-    return Bounced(said, problem=f"The mail server refused {address} ({said}). Correct the address or take it out.")
+    return Bounced(said, problem=refused_address(address, said))
+
+
+def refused_address(address: str, said: str) -> str:
+    """What the channel says of it."""
+    return f"The mail server refused {address} ({said}). Correct the address or take it out."
 
 
 def _said(code: int, reply: bytes | str) -> str:

@@ -1,13 +1,15 @@
 """E-mail on a real SMTP server: text and HTML that say the same, a thread a window, a way out for each reader."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import mail as django_mail
 from django.test import Client
+from django.utils import timezone
 
-from alerts import channels, pump, services
+from alerts import channels, outbox, pump, services
 from alerts.channels.email import LOGGED
 from alerts.models import AlertChannel, Delivery, EmailRecipient
 from tenants.models import AuditEvent
@@ -112,7 +114,7 @@ def test_what_waits_for_somebody_who_left_is_not_sent(house: House, mailed: Mail
     from alerts import outbox
 
     house.spend("60")
-    outbox.take_up()
+    outbox.take_up([house.tenant.pk])
     services.unsubscribe(recipient=EmailRecipient.objects.get(email=CTO))
     pump.run()
     assert [one["To"] for one in mailed.mails] == [FINANCE]
@@ -145,6 +147,24 @@ def test_the_log_keeps_the_mail_without_the_readers_own_link(house: House, maile
 
 
 # --- When it does not arrive -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [CTO, FINANCE])
+def test_who_gets_theirs_does_not_hide_that_another_address_bounces(
+    first: str, house: House, mailed: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pump, "AT_ONCE", 1)
+    mailed.refuse[CTO] = "550 5.1.1 no such user here"
+    house.spend("60")
+    outbox.take_up([house.tenant.pk])
+    Delivery.objects.filter(address=first).update(due_at=timezone.now() - timedelta(seconds=60))
+    pump.run()
+    assert [one["To"] for one in mailed.mails] == [FINANCE]
+    assert CTO in AlertChannel.objects.get().problem
+    mailed.refuse.clear()
+    house.spend("25")
+    house.tell()
+    assert (AlertChannel.objects.get().problem, EmailRecipient.objects.get(email=CTO).bounce) == ("", "")
 
 
 def test_an_address_that_bounces_is_shown_and_the_others_get_theirs(house: House, mailed: Mailbox) -> None:
