@@ -10,6 +10,7 @@ from django.conf import settings
 
 from alerts import tasks
 from budgets import feed
+from budgets.clockwork import Clockwork
 from budgets.inflight import InFlight
 from budgets.ledger import Ledger
 from budgets.reach import open_lane
@@ -34,16 +35,16 @@ class Engine:
         self.ledger = Ledger(self.lane, owner, settings.LEDGER_LEASE_SECONDS)
         self.inflight = InFlight(
             self.ledger,
-            nudge=_nudge,
             confirmed=metrics.numbers.settle.observe,
             most_undrained=settings.MOST_UNDRAINED,
         )
+        self.clockwork = Clockwork(self.ledger, self.inflight, nudge=_nudge)
         self.admission = Admission(self.ledger, self.inflight, settings.HELD_WAIT_SECONDS, settings.HELD_WAITERS)
         self.estimates = Estimates()
         self.kept = KeptReplies(self.lane)
         self.upstream = Upstream()
         self.tally = Tally(self.lane)
-        self.inflight.start()
+        self.clockwork.start()
         self._telling = asyncio.create_task(self._tell_of_refusals())
         self._measuring = asyncio.create_task(self._publish_metrics())
 
@@ -76,7 +77,7 @@ class Engine:
         self._telling.cancel()
         self._measuring.cancel()
         self.tally.flush(self.ledger.windows().day.first_day)
-        await self.inflight.stop()
+        await self.clockwork.stop()
         await self.upstream.aclose()
         await self.lane.aclose()
         metrics.withdraw()

@@ -60,7 +60,7 @@ async def test_a_paused_key_is_refused_with_its_own_code(store: ValkeyServer) ->
     key, secret = await sync_to_async(services.create_api_key)(tenant=tenant, name="bot", actor=BY)
     lane = Lane(store.url, timeout=1)
     ledger = Ledger(lane, "worker", lease_seconds=60)
-    admission = Admission(ledger, InFlight(ledger, nudge=lambda tenants: None), held_wait=0)
+    admission = Admission(ledger, InFlight(ledger), held_wait=0)
     assert (await admission.caller(secret)).key_id == key.pk
     await sync_to_async(services.pause_api_key)(tenant=tenant, key_id=key.pk, actor=BY)
     admission.policies.forget(secret)

@@ -17,6 +17,7 @@ from django.conf import settings as django_settings
 from django.db import DataError, OperationalError, connection
 
 from budgets import auditing, journal, keyspace, recovery
+from budgets.clockwork import Clockwork
 from budgets.inflight import InFlight
 from budgets.models import DailySpend, UsageRecord
 from tests.budgets.test_recovery import USD, Scene, found, scene, settled  # noqa: F401
@@ -117,7 +118,7 @@ async def test_drains_rebuilds_audits_and_changes_of_one_company_do_not_lock_eac
     for thread in threads:
         await asyncio.to_thread(thread.join)
     assert failures == []
-    await scene.inflight._pulse()
+    await scene.clockwork.pulse()
     await settled(scene)
     assert await UsageRecord.objects.acount() == 40
 
@@ -152,7 +153,7 @@ async def test_an_entry_that_cannot_be_written_stops_its_own_company_alone(scene
 async def test_a_stuck_journal_takes_no_more_than_half_of_the_room(scene: Scene) -> None:  # noqa: F811
     other = Scene(scene.lane, *await asyncio.to_thread(found, "moorfield"))
     await scene(recovery.open_ledger, other.tenant.pk)
-    shared = scene.inflight = other.inflight = InFlight(scene.ledger, nudge=lambda tenants: None, most_undrained=8)
+    shared = scene.inflight = other.inflight = InFlight(scene.ledger, most_undrained=8)
     for _ in range(4):
         await scene.spend(1)
     assert (shared.full(scene.tenant.pk), shared.full(other.tenant.pk)) == (True, False)
@@ -162,7 +163,8 @@ async def test_a_stuck_journal_takes_no_more_than_half_of_the_room(scene: Scene)
     await other.spend(1)
     assert (shared.full(other.tenant.pk), shared.full("ten_third")) == (True, True), "no more in all"
     await scene(journal.drain, scene.tenant.pk)
-    await shared._look_for_drained([(scene.tenant.pk, shared._tenants[scene.tenant.pk])])
+    clockwork = Clockwork(scene.ledger, shared, nudge=lambda tenants: None)
+    await clockwork.look_for_drained([(scene.tenant.pk, shared.shares[scene.tenant.pk])])
     assert (shared.full(scene.tenant.pk), shared.full(other.tenant.pk)) == (False, True)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from budgets import auditing, journal, keyspace, recovery, services, user_counters
 from budgets.claims import Request, Reservation
+from budgets.clockwork import Clockwork
 from budgets.end_users import end_user_hash
 from budgets.inflight import InFlight
 from budgets.ledger import Ledger
@@ -39,7 +40,8 @@ class Desk:
     def __init__(self, lane: AnyLane, tenant: Tenant, key: ApiKey, secret: str) -> None:
         self.lane, self.tenant, self.key, self.secret = lane, tenant, key, secret
         self.ledger = Ledger(lane, "worker", lease_seconds=60)
-        self.inflight = InFlight(self.ledger, nudge=lambda tenants: None)
+        self.inflight = InFlight(self.ledger)
+        self.clockwork = Clockwork(self.ledger, self.inflight, nudge=lambda tenants: None)
         self.admission = Admission(self.ledger, self.inflight, held_wait=0.0)
 
     async def reserve(self, user: str, amount: int = USD, secret: str = "") -> Reservation:
@@ -344,7 +346,7 @@ async def test_after_flushall_the_drained_stay_drained(desk: Desk, store: Valkey
     flying = await desk.reserve("ada", 1 * USD)
     await desk.spend("bob", 1 * USD)
     store.flushall()
-    await desk.inflight._pulse()
+    await desk.clockwork.pulse()
     assert (await refused(desk, "ada", 1)).held_only
     await desk.spend("bob", 2 * USD)
     await desk.settle(flying)

@@ -8,6 +8,7 @@ import pytest
 
 from budgets import keyspace, recovery
 from budgets.claims import Counter, Request, Reservation, hold_id
+from budgets.clockwork import Clockwork
 from budgets.inflight import InFlight
 from budgets.ledger import Ledger
 from budgets.ledger_errors import (
@@ -502,7 +503,7 @@ async def test_counters_outlive_their_window_and_then_go(lane: AnyLane, ledger: 
 @pytest.mark.fault("Redis: frozen or slow", promises=("P3",))
 @pytest.mark.fault("Redis: a reply is lost", promises=("P3",))
 async def test_a_settle_that_got_no_answer_is_sent_again(store: ValkeyServer, lane: AnyLane, ledger: Ledger) -> None:
-    inflight = InFlight(ledger, nudge=lambda tenants: None)
+    inflight = InFlight(ledger)
     granted = await reserve(ledger, USD)
     inflight.opened(granted)
     store.freeze()
@@ -510,7 +511,7 @@ async def test_a_settle_that_got_no_answer_is_sent_again(store: ValkeyServer, la
     await asyncio.sleep(0.9)
     assert inflight.standing().unconfirmed == 1
     store.thaw()
-    await inflight._pulse()
+    await Clockwork(ledger, inflight, nudge=lambda tenants: None).pulse()
     assert inflight.standing().unconfirmed == 0
     assert await state(lane, granted.counters[0]) == (USD // 2, 0)
     assert len(await journal(lane)) == 1

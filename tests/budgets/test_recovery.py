@@ -13,6 +13,7 @@ from django.db import DatabaseError, transaction
 
 from budgets import auditing, journal, keyspace, recovery
 from budgets.claims import Counter, Request, Reservation, hold_id
+from budgets.clockwork import Clockwork
 from budgets.inflight import InFlight
 from budgets.ledger import Ledger
 from budgets.ledger_errors import CapExceeded, LedgerCold, LedgerOpening
@@ -33,7 +34,8 @@ class Scene:
     def __init__(self, lane: AnyLane, tenant: Tenant, key: ApiKey) -> None:
         self.lane, self.tenant, self.key = lane, tenant, key
         self.ledger = Ledger(lane, "worker", lease_seconds=60)
-        self.inflight = InFlight(self.ledger, nudge=lambda tenants: None)
+        self.inflight = InFlight(self.ledger)
+        self.clockwork = Clockwork(self.ledger, self.inflight, nudge=lambda tenants: None)
 
     def counters(self) -> tuple[Counter, ...]:
         windows, tenant, key = self.ledger.windows(), self.tenant.pk, self.key.pk
@@ -336,7 +338,7 @@ async def test_flushall_loses_no_spend_and_admits_only_after_every_worker_has_sh
     await scene.spend(3 * USD, held=3 * USD)  # not drained yet
     flying = await scene.reserve(4 * USD)
     store.flushall()
-    await scene.inflight._pulse()
+    await scene.clockwork.pulse()
     assert await scene.state() == (5 * USD, 4 * USD)
     with pytest.raises(LedgerOpening):
         await scene.reserve(USD)
@@ -407,7 +409,7 @@ async def test_after_flushall_a_hold_whose_worker_vanished_is_ended_although_nob
     scene.inflight.admitting(scene.tenant.pk)
     held = await scene.reserve(USD)
     store.flushall()
-    await scene.inflight._pulse()
+    await scene.clockwork.pulse()
     assert await scene(recovery.active_tenants) == [scene.tenant.pk]
     await scene.lane.command("ZADD", keyspace.holds(scene.tenant.pk), 1, held.id)  # its worker is gone, its lease over
     await scene(recovery.look_after, await scene(recovery.active_tenants))
@@ -427,7 +429,7 @@ async def test_a_request_that_cost_nothing_has_its_row_although_the_store_forgot
     await asyncio.sleep(0.05)
     if confirmed:
         store.flushall()
-    await scene.inflight._pulse()
+    await scene.clockwork.pulse()
     await settled(scene)
     row = await UsageRecord.objects.aget()
     assert (row.id, row.status, row.http_status, row.cost, row.held) == (refused.id, "provider_error", 529, 0, USD)
@@ -486,7 +488,7 @@ async def test_a_settle_that_the_store_forgot_but_the_database_knows_is_not_char
     await scene.spend(3 * USD, held=3 * USD)
     await scene(journal.drain, scene.tenant.pk)  # drained, but the worker has not heard of it yet
     store.flushall()
-    await scene.inflight._pulse()
+    await scene.clockwork.pulse()
     assert await scene.state() == (3 * USD, 0)
     await settled(scene)
 
@@ -551,7 +553,7 @@ async def test_a_store_that_forgot_everything_meanwhile_is_not_mended_by_what_it
     audit = await scene(auditing.audit, scene.tenant.pk)
     store.flushall()
     assert await scene(auditing.mend, audit) == 0
-    await scene.inflight._pulse()
+    await scene.clockwork.pulse()
     await settled(scene)
     assert await scene.state() == (USD, 0)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from budgets import inflight, journal, keyspace, recovery, scripts
+from budgets import clockwork, journal, keyspace, recovery, scripts
 from budgets.claims import hold_id
 from budgets.ledger_errors import LedgerUnavailable
 from budgets.models import DailySpend, UsageRecord
@@ -52,7 +52,7 @@ async def admitted_or_disowned(scene: Scene, amount: int) -> None:  # noqa: F811
 async def pulse_until_confirmed(scene: Scene) -> None:  # noqa: F811
     async with asyncio.timeout(5):
         while scene.inflight.standing().unconfirmed:
-            await scene.inflight._pulse()
+            await scene.clockwork.pulse()
             await asyncio.sleep(0.02)
 
 
@@ -179,7 +179,7 @@ async def test_a_full_store_refuses_and_settles_once_there_is_room(
         await admitted_or_disowned(scene, USD)
     scene.inflight.settle(flying, USD, b"{}")
     await asyncio.sleep(0.05)
-    await scene.inflight._pulse()
+    await scene.clockwork.pulse()
     assert scene.inflight.standing().unconfirmed > 0, "kept here, and sent again"
     assert await scene.state() == (0, 2 * USD), "nothing of it happened by half"
     full.cli("CONFIG", "SET", "maxmemory", 0)
@@ -247,9 +247,9 @@ async def test_what_is_in_flight_is_shown_to_a_store_as_soon_as_it_is_back(
     own_valkey: ValkeyServer, transactional_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not at the next pulse: that may be waiting for the old server yet, while others are let in."""
-    monkeypatch.setattr(inflight, "PULSE_SECONDS", 60)
+    monkeypatch.setattr(clockwork, "PULSE_SECONDS", 60)
     async with scene_on(own_valkey) as scene:  # noqa: F811
-        scene.inflight.start()
+        scene.clockwork.start()
         granted = await scene.reserve(USD)
         await asyncio.to_thread(own_valkey.kill)
         await asyncio.sleep(0.3)
@@ -258,7 +258,7 @@ async def test_what_is_in_flight_is_shown_to_a_store_as_soon_as_it_is_back(
             while scene.inflight.building(scene.tenant.pk) == granted.building:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert await scene.state() == (0, USD)
-        await scene.inflight.stop()
+        await scene.clockwork.stop()
 
 
 @pytest.mark.fault("database: restored from a backup", promises=("P3", "P8"))
@@ -276,11 +276,11 @@ async def test_a_company_that_cannot_be_rebuilt_keeps_no_other_from_its_leases(
     )
     before = await scene.lane.command("ZSCORE", keyspace.holds(other.tenant.pk), well.id)
     await asyncio.sleep(0.01)
-    await scene.inflight._renew()
+    await scene.clockwork.renew()
     assert float(await scene.lane.command("ZSCORE", keyspace.holds(other.tenant.pk), well.id)) > float(before)
     with pytest.raises(recovery.DatabaseBehind):
         await scene.inflight.recover(scene.tenant.pk)
-    assert stuck.id in scene.inflight._tenants[scene.tenant.pk].open
+    assert stuck.id in scene.inflight.shares[scene.tenant.pk].open
 
 
 def test_a_ledger_is_not_opened_without_a_store(own_valkey: ValkeyServer, transactional_db: None) -> None:

@@ -210,7 +210,7 @@ async def test_a_store_lost_after_midnight_is_rebuilt_with_the_window_of_what_is
     scene.clock.step(3600)
     store.flushall()
     scene.clock.step(0)
-    await scene.inflight._pulse()
+    await scene.clockwork.pulse()
     month, _, day = flying.counters
     for counter in (month, day):
         assert await scene.lane.command("HMGET", counter.key, "spent", "held") == [b"500000000", b"1000000000"]

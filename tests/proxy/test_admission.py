@@ -68,7 +68,7 @@ async def test_a_reserve_whose_answer_was_lost_is_refused_and_holds_nothing(lane
     assert model is not None
     quote = bound.quote(model, input_tokens=10, client_limit=100, default_limit=100, floor=10)
     ledger = Mute(lane, "worker-1", lease_seconds=60)
-    admission = Admission(ledger, InFlight(ledger, nudge=lambda tenants: None), held_wait=0.0)
+    admission = Admission(ledger, InFlight(ledger), held_wait=0.0)
     with pytest.raises(LedgerUnavailable):
         await admission.admit("tk_live_x", caller(), REQUEST, Ask(quote.least, quote.most))
     await asyncio.sleep(0.05)
@@ -89,7 +89,7 @@ class Loading(InFlight):
 @pytest.mark.fault("Redis: an error instead of an answer", promises=("P4",))
 async def test_an_error_of_the_store_is_an_unavailable_ledger_wherever_it_meets_us(lane: Lane) -> None:
     ledger = Ledger(lane, "worker-1", lease_seconds=60)
-    admission = Admission(ledger, Loading(ledger, nudge=lambda tenants: None), held_wait=0.0)
+    admission = Admission(ledger, Loading(ledger), held_wait=0.0)
     admission.policies._known["tk_live_x"] = caller()
     with pytest.raises(LedgerUnavailable, match="LOADING"):
         await admission.recover(TENANT)

@@ -10,6 +10,7 @@ import pytest
 
 from budgets import journal, keyspace, recovery
 from budgets.claims import Reservation
+from budgets.clockwork import Clockwork
 from budgets.inflight import InFlight
 from budgets.ledger import Ledger
 from budgets.ledger_errors import CapExceeded, LedgerCold, LedgerOpening, LedgerUnavailable
@@ -56,12 +57,13 @@ async def worker(fleet: Fleet, tenant: Tenant, key: ApiKey) -> AsyncIterator[Sce
     await lane.command("EXISTS", keyspace.policy(tenant.pk))
     scene = Scene(lane, tenant, key)  # type: ignore[arg-type]
     scene.ledger = Ledger(lane, f"worker-{next(numbers)}", lease_seconds=60)
-    scene.inflight = InFlight(scene.ledger, nudge=lambda tenants: None)
-    scene.inflight.start()
+    scene.inflight = InFlight(scene.ledger)
+    scene.clockwork = Clockwork(scene.ledger, scene.inflight, nudge=lambda tenants: None)
+    scene.clockwork.start()
     try:
         yield scene
     finally:
-        await scene.inflight.stop()
+        await scene.clockwork.stop()
         await lane.aclose()
 
 

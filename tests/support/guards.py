@@ -377,8 +377,8 @@ _DRAIN = (
     Guard(
         "drain: a second charge of one hold is taken back",
         "budgets/journal.py",
-        "    take_back_repeats(batch)\n    return len(entries)",
-        "    return len(entries)",
+        "    take_back_repeats(batch)\n    return Drained",
+        "    return Drained",
         (RECOVERY + "a_hold_that_two_stores_charged_counts_once",),
     ),
     Guard(
@@ -407,9 +407,9 @@ _DRAIN = (
 _WORKER = (
     Guard(
         "inflight: an end without an answer is sent again",
-        "budgets/inflight.py",
-        "        await self._resend(tenant)\n\n    def _forget_drained",
-        "\n    def _forget_drained",
+        "budgets/clockwork.py",
+        "        await self._inflight.resend(share)\n",
+        "",
         (LEDGER + "a_settle_that_got_no_answer_is_sent_again",),
     ),
     Guard(
@@ -422,15 +422,15 @@ _WORKER = (
     Guard(
         "inflight: open holds are shown to a new store",
         "budgets/inflight.py",
-        "        for reservation in list(tenant.open.values()):\n",
+        "        for reservation in list(share.open.values()):\n",
         "        for reservation in []:\n",
         (RECOVERY + "flushall_loses_no_spend_and_admits_only_after_every_worker_has_shown_its_holds",),
     ),
     Guard(
         "inflight: undrained ends are told to a new store",
         "budgets/inflight.py",
-        "        for hold, ending in list(tenant.undrained.items()):\n            if hold not in statuses:",
-        "        for hold, ending in list(tenant.undrained.items()):\n            if False:",
+        "        for hold, ending in list(share.undrained.items()):\n            if hold not in statuses:",
+        "        for hold, ending in list(share.undrained.items()):\n            if False:",
         (RECOVERY + "flushall_loses_no_spend_and_admits_only_after_every_worker_has_shown_its_holds",),
     ),
     Guard(
@@ -594,8 +594,8 @@ _STORE = (
     ),
     Guard(
         "store: what is in flight is shown to a new server at once",
-        "budgets/inflight.py",
-        "        if lane.run_id != self._run_id:\n            await self._pulse()\n",
+        "budgets/clockwork.py",
+        "        if lane.run_id != self._run_id:\n            await self.pulse()\n",
         "",
         ("tests/budgets/test_store_faults.py::test_what_is_in_flight_is_shown_to_a_store_as_soon_as_it_is_back",),
     ),
