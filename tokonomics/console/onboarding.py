@@ -1,6 +1,6 @@
 """The newcomer's five lines, each of which knows whether it is done."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import Exists, OuterRef
 
@@ -12,14 +12,54 @@ from tokonomics.console import playground
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """`may`: whether this role can do it; `href`: where it is done, below the company's address."""
+    """`href`: where it is done, below the company's address; `needs`: what it takes; `may`: whether this role can."""
 
     key: str
     title: str
-    done: bool
     why: str
     href: str
-    may: bool
+    needs: Action
+    done: bool = False
+    may: bool = False
+
+
+_STEPS = (
+    Step(
+        "budget",
+        "Set a monthly budget",
+        "The amount that no month may pass. Live keys answer once it is set.",
+        "start/",
+        Action.CHANGE_BUDGET,
+    ),
+    Step(
+        "test-key",
+        "Make a test key",
+        "Test keys go to the sandbox: real prices, a test budget of their own, and no provider is paid.",
+        "onboarding/#test-key",
+        Action.MANAGE_OWN_KEYS,
+    ),
+    Step(
+        "wall",
+        "Hit the cap on purpose",
+        "See the refusal that your app would get, word for word, before it matters.",
+        "onboarding/#wall",
+        Action.MANAGE_OWN_KEYS,
+    ),
+    Step(
+        "provider",
+        "Store a provider key",
+        "Live requests go out with it. It is kept encrypted; your apps never see it.",
+        "settings/providers/",
+        Action.MANAGE_PROVIDERS,
+    ),
+    Step(
+        "first",
+        "Send the first live request",
+        "Change the base URL and the key in one app. The rest stays as it is.",
+        "onboarding/#first",
+        Action.MANAGE_OWN_KEYS,
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,64 +82,20 @@ class Progress:
 
 def progress(tenant: Tenant, role: str) -> Progress:
     """One query."""
-    return Progress(tuple(_steps(_facts(tenant), role)))
+    done = _done(tenant)
+    return Progress(tuple(replace(step, done=done[step.key], may=may(role, step.needs)) for step in _STEPS))
 
 
-def _facts(tenant: Tenant) -> dict[str, bool]:
+def _done(tenant: Tenant) -> dict[str, bool]:
+    """By the steps' keys: whether there is a row that shows it."""
     mine = {"tenant": OuterRef("pk")}
     live, test = KeyMode.LIVE, KeyMode.TEST
-    asked = {
+    shown_by = {
         "budget": Cap.objects.filter(**mine, api_key=None, mode=live),
-        "test_key": ApiKey.objects.filter(**mine, mode=test).exclude(name=playground.NAME),
+        "test-key": ApiKey.objects.filter(**mine, mode=test).exclude(name=playground.NAME),
         "wall": Crossing.objects.filter(**mine, cap__mode=test, threshold_percent=100),
         "provider": ProviderCredential.objects.filter(**mine),
         "first": UsageRecord.objects.filter(**mine, mode=live).order_by(),
     }
-    found = {f"has_{name}": Exists(rows) for name, rows in asked.items()}
-    row = Tenant.objects.filter(pk=tenant.pk).order_by().values(**found).get()
-    return {name: bool(row[name]) for name in found}  # type: ignore[literal-required]
-
-
-def _steps(facts: dict[str, bool], role: str) -> list[Step]:
-    return [
-        Step(
-            "budget",
-            "Set a monthly budget",
-            facts["has_budget"],
-            "The amount that no month may pass. Live keys answer once it is set.",
-            "start/",
-            may(role, Action.CHANGE_BUDGET),
-        ),
-        Step(
-            "test-key",
-            "Make a test key",
-            facts["has_test_key"],
-            "Test keys go to the sandbox: real prices, a test budget of their own, and no provider is paid.",
-            "onboarding/#test-key",
-            may(role, Action.MANAGE_OWN_KEYS),
-        ),
-        Step(
-            "wall",
-            "Hit the cap on purpose",
-            facts["has_wall"],
-            "See the refusal that your app would get, word for word, before it matters.",
-            "onboarding/#wall",
-            may(role, Action.MANAGE_OWN_KEYS),
-        ),
-        Step(
-            "provider",
-            "Store a provider key",
-            facts["has_provider"],
-            "Live requests go out with it. It is kept encrypted; your apps never see it.",
-            "settings/providers/",
-            may(role, Action.MANAGE_PROVIDERS),
-        ),
-        Step(
-            "first",
-            "Send the first live request",
-            facts["has_first"],
-            "Change the base URL and the key in one app. The rest stays as it is.",
-            "onboarding/#first",
-            may(role, Action.MANAGE_OWN_KEYS),
-        ),
-    ]
+    found = Tenant.objects.filter(pk=tenant.pk).order_by().values_list(*map(Exists, shown_by.values())).get()
+    return dict(zip(shown_by, map(bool, found), strict=True))

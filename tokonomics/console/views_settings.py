@@ -1,5 +1,7 @@
 """Settings: the budget and its toggle first, then what is rarely changed."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -18,7 +20,7 @@ from tokonomics.console import access, budget_changes, budget_page, frames, word
 from tokonomics.console import presentation as show
 from tokonomics.console.access import TenantRequest
 from tokonomics.console.budget_changes import ChangedMeanwhile, budget_of
-from tokonomics.console.forms import ConsoleForm
+from tokonomics.console.forms import ConsoleForm, sent
 from tokonomics.console.forms_settings import (
     BudgetForm,
     CompanyForm,
@@ -110,68 +112,59 @@ def preview(request: TenantRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @access.page("settings", needs=Action.CHANGE_BUDGET, to=words_settings.TO_BUDGET)
 def test_budget(request: TenantRequest, slug: str) -> HttpResponse:
-    if request.method != "POST":
-        return redirect(f"/t/{slug}/settings/#test")
     cap = budget_of(request.tenant, KeyMode.TEST)
-    form = TestBudgetForm(request.POST, initial={"amount": cap.amount if cap else None})
-    if form.is_valid():
-        amount = form.cleaned_data["amount"]
-        if _did(form, "amount", set_tenant_cap, request, amount=amount, mode=KeyMode.TEST):
-            return _done(
-                request, f"Saved. Test keys may spend {show.cap(amount)} a month from the next request.", "test"
-            )
-    return _show(request, test=form)
+    form = TestBudgetForm(sent(request), initial={"amount": cap.amount if cap else None})
+    if _saved(request, form, partial(set_tenant_cap, mode=KeyMode.TEST)):
+        amount = show.cap(form.cleaned_data["amount"])
+        messages.success(request, f"Saved. Test keys may spend {amount} a month from the next request.")
+    return _back(request, "test", form)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @access.page("settings", needs=Action.CHANGE_SETTINGS, to=words_settings.TO_SETTINGS)
 def limits(request: TenantRequest, slug: str) -> HttpResponse:
-    if request.method != "POST":
-        return redirect(f"/t/{slug}/settings/#limits")
-    form = LimitsForm(request.POST)
-    if form.is_valid() and _did(form, "default_output_limit", update_tenant, request, **form.cleaned_data):
-        return _done(request, "Saved. The limits hold from the next request.", "limits")
-    return _show(request, limits=form)
+    form = LimitsForm(sent(request))
+    if _saved(request, form, update_tenant):
+        messages.success(request, "Saved. The limits hold from the next request.")
+    return _back(request, "limits", form)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @access.page("settings", needs=Action.CHANGE_BUDGET, to=words_settings.TO_BUDGET)
 def holds(request: TenantRequest, slug: str) -> HttpResponse:
     """It decides whether the budget can be overspent: for who may change that."""
-    if request.method != "POST":
-        return redirect(f"/t/{slug}/settings/#holds")
-    form = HoldsForm(request.POST)
-    if form.is_valid() and _did(form, "hold_policy", update_tenant, request, **form.cleaned_data):
-        return _done(request, words_settings.HOLDS_SAVED[form.cleaned_data["hold_policy"]], "holds")
-    return _show(request, holds=form)
+    form = HoldsForm(sent(request))
+    if _saved(request, form, update_tenant):
+        messages.success(request, words_settings.HOLDS_SAVED[form.cleaned_data["hold_policy"]])
+    return _back(request, "holds", form)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @access.page("settings", needs=Action.CHANGE_SETTINGS, to=words_settings.TO_SETTINGS)
 def company(request: TenantRequest, slug: str) -> HttpResponse:
-    if request.method != "POST":
-        return redirect(f"/t/{slug}/settings/#company")
-    form = CompanyForm(request.POST)
-    if form.is_valid() and _did(form, "name", update_tenant, request, **form.cleaned_data):
-        return _done(request, "Saved.", "company")
-    return _show(request, company=form)
+    form = CompanyForm(sent(request))
+    if _saved(request, form, update_tenant):
+        messages.success(request, "Saved.")
+    return _back(request, "company", form)
 
 
-def _did(form: ConsoleForm, field: str, change: Any, request: TenantRequest, **values: Any) -> bool:
-    """Make a change by its service; what it refuses stands at its field, else at `field`."""
+def _saved(request: TenantRequest, form: ConsoleForm, change: Callable[..., object]) -> bool:
+    """Make a change by its service; what it refuses stands at its field, else at the form's first."""
+    if not form.is_valid():
+        return False
     try:
-        change(tenant=request.tenant, actor=access.actor(request), **values)
+        change(tenant=request.tenant, actor=access.actor(request), **form.cleaned_data)
     except PolicyUnavailable as error:
         form.add_error(None, error.message)
     except TenantError as error:
-        form.add_error(error.field if error.field in form.fields else field, error.message)
-    else:
-        return True
-    return False
+        form.add_error(error.field if error.field in form.fields else next(iter(form.fields)), error.message)
+    return not form.errors
 
 
-def _done(request: TenantRequest, said: str, part: str) -> HttpResponse:
-    messages.success(request, said)
+def _back(request: TenantRequest, part: str, form: ConsoleForm) -> HttpResponse:
+    """To this part of the page; with the form as it was sent, where that cannot be saved."""
+    if form.errors:
+        return _show(request, **{part: form})
     return redirect(f"/t/{request.tenant.slug}/settings/#{part}")
 
 
