@@ -53,14 +53,14 @@ def drainer(tenant_id: str, batch: int) -> Iterator["subprocess.Popen[str]"]:
 async def test_a_drain_that_is_killed_leaves_whole_batches_and_the_next_one_the_rest(
     scene: Scene,  # noqa: F811
 ) -> None:
-    count, rng = 240, random.Random(5)
+    count, rng = 900, random.Random(5)
     for _ in range(count):
         granted = await scene.reserve(USD // 1000)
         scene.inflight.settle(granted, USD // 1000, b"{}")
     await asyncio.sleep(0.1)
     for _ in range(3):
         before = await UsageRecord.objects.acount()
-        with drainer(scene.tenant.pk, batch=7) as process:
+        with drainer(scene.tenant.pk, batch=5) as process:
             while process.poll() is None and await UsageRecord.objects.acount() == before:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
             await asyncio.sleep(rng.random() * 0.05)
