@@ -51,5 +51,8 @@ class CapExceeded(LedgerError):
     """It does not fit: for good (`held_only` False), or only because of what requests in flight hold."""
 
     def __init__(self, counter: Counter, *, spent: int, held: int, cap: int, held_only: bool) -> None:
-        super().__init__(f"{counter.scope} {counter.window.kind}: {spent} spent, {held} held of {cap}")
+        super().__init__()
         self.counter, self.spent, self.held, self.cap, self.held_only = counter, spent, held, cap, held_only
+
+    def __str__(self) -> str:
+        return f"{self.counter.scope} {self.counter.window.kind}: {self.spent} spent, {self.held} held of {self.cap}"

@@ -4,7 +4,7 @@ They cost the proxy next to nothing (a storm at the cap is counted in memory and
 decide nothing: what is lost with a worker is half a second of counts.
 """
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -48,10 +48,14 @@ class Tally:
 
     def _start_over(self) -> None:
         self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._recent: defaultdict[str, deque[Refused]] = defaultdict(lambda: deque(maxlen=RECENT_A_FLUSH))
+        self._recent: defaultdict[str, list[Refused]] = defaultdict(list)
 
-    def note(self, tenant_id: str, refused: Refused) -> None:
-        self._counts[tenant_id][f"{refused.code}:{refused.key_id}"] += 1
+    def count(self, tenant_id: str, code: str, key_id: str) -> bool:
+        """One more; whether it is wanted in full as well. In a storm the first few of each half second are."""
+        self._counts[tenant_id][f"{code}:{key_id}"] += 1
+        return len(self._recent[tenant_id]) < RECENT_A_FLUSH
+
+    def keep(self, tenant_id: str, refused: Refused) -> None:
         self._recent[tenant_id].append(refused)
 
     def flush(self, day: date) -> list[str]:

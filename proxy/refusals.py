@@ -1,11 +1,15 @@
 """Why a request is answered by us and not by the provider: every error code of DESIGN section 6 is made here."""
 
+from functools import lru_cache
+
 from budgets import keyspace
 from budgets.ledger_errors import CapExceeded
 from budgets.money import format_usd
 from budgets.values import value
 from proxy.providers.base import ErrorBody, RequestRefused
 from proxy.providers.unmetered import why
+
+_usd = lru_cache(maxsize=1024)(format_usd)  # at the cap the same three amounts are told again and again
 
 RETRY_LATER = [(b"retry-after", b"1"), (b"x-should-retry", b"true")]
 NO_RETRY = [(b"x-should-retry", b"false")]
@@ -79,14 +83,12 @@ def cap_exceeded(error: CapExceeded, fit: Fit, model: str) -> Refusal:
         "reset_at": window.reset_at,
         "scope": error.counter.scope,
         "window": str(window.kind),
-        "limit_usd": format_usd(error.cap),
-        "spent_usd": format_usd(error.spent),
-        "held_usd": format_usd(error.held),
+        "limit_usd": _usd(error.cap),
+        "spent_usd": _usd(error.spent),
+        "held_usd": _usd(error.held),
     }
     if error.held_only:
-        message = (
-            f"${format_usd(max(left, 0))} is left, and requests in flight hold ${format_usd(error.held)}. Try again."
-        )
+        message = f"${_usd(max(left, 0))} is left, and requests in flight hold ${_usd(error.held)}. Try again."
         if fit.output_tokens:  # at once, without waiting for them
             details["fits_output_tokens"] = fit.output_tokens
         held = ErrorBody(429, "budget_held", message, type="rate_limit_error", details=details)
@@ -94,7 +96,7 @@ def cap_exceeded(error: CapExceeded, fit: Fit, model: str) -> Refusal:
     details["reason"] = "request_too_large" if fit.useful else "spent"
     if fit.useful:
         # Beside the documented message, which clients may compare: what would help this one.
-        detail = f"This request could cost up to ${format_usd(fit.least)} and ${format_usd(max(left, 0))} is left."
+        detail = f"This request could cost up to ${_usd(fit.least)} and ${_usd(max(left, 0))} is left."
         if fit.output_tokens:
             detail += f" With at most {fit.output_tokens:,} output tokens it fits."
             details["fits_output_tokens"] = fit.output_tokens

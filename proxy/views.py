@@ -28,16 +28,17 @@ async def metered(request: HttpRequest) -> ProxyResponse:
     """Every path below /v1, /v1beta and /openai but the list of models."""
     assert isinstance(request, ProxyRequest)
     adapter = registry.adapter_for(request.path, request.query) if request.method == "POST" else None
+    secret = secret_of(request)
     try:
         if adapter is None:
             raise refusals.route_not_metered(request.method or "", request.path)
-        call = Call(adapter, secret_of(request), request.header_map, request.body, request.request_id)
+        call = Call(adapter, secret, request.header_map, request.body, request.request_id)
         try:
             answer = await forward(call, engine())
         finally:
             adapter = call.whose or adapter
     except Refusal as refusal:
-        answer = _refuse(request, refusal)
+        answer = _refuse(request, secret, refusal)
     place = (adapter.kind or adapter.provider, adapter.path) if adapter is not None else ("", "")
     metrics.numbers.requests[*place, answer.status // 100] += 1
     return ProxyResponse(answer.status, answer.headers, answer.body)
@@ -51,7 +52,7 @@ async def models(request: HttpRequest) -> ProxyResponse:
             raise refusals.route_not_metered(request.method or "", request.path)
         answer = await _list_models(request)
     except Refusal as refusal:
-        answer = _refuse(request, refusal)
+        answer = _refuse(request, secret_of(request), refusal)
     return ProxyResponse(answer.status, answer.headers, answer.body)
 
 
@@ -86,20 +87,20 @@ def secret_of(request: ProxyRequest) -> str:
     return in_query[0] if len(in_query) == 1 else ""
 
 
-def _refuse(request: ProxyRequest, refusal: Refusal) -> Answer:
+def _refuse(request: ProxyRequest, secret: str, refusal: Refusal) -> Answer:
     dialect = registry.dialect_for(request.path)
-    _note(request, refusal)
+    _note(request, secret, refusal)
     headers = [(b"content-type", b"application/json"), *refusal.headers]
     return Answer(refusal.body.status, headers, dialect.error(refusal.body, request.request_id))
 
 
-def _note(request: ProxyRequest, refusal: Refusal) -> None:
+def _note(request: ProxyRequest, secret: str, refusal: Refusal) -> None:
     """For the pages of the tenant whose key it was, if it was anybody's."""
     running, body = engine(), refusal.body
-    caller = running.admission.policies.known(secret_of(request))
+    caller = running.admission.policies.known(secret)
     metrics.numbers.refusals[body.code] += 1
     log.debug("%s refused: %s", request.request_id, body.code)
-    if caller is None:
+    if caller is None or not running.tally.count(caller.tenant_id, body.code, caller.key_id):
         return
     refused = Refused(
         at_ms=int(running.lane.now() * 1000),
@@ -113,4 +114,4 @@ def _note(request: ProxyRequest, refusal: Refusal) -> None:
         message=f"{body.message} {body.details.get('detail', '')}".strip(),
         end_user=refusal.end_user,
     )
-    running.tally.note(caller.tenant_id, refused)
+    running.tally.keep(caller.tenant_id, refused)

@@ -36,7 +36,8 @@ async def test_every_reader_finds_what_there_is(scene: Scene, store: Cluster, se
         int(scene.lane.now() * 1000), "rq_1", scene.key.pk, "live", "budget_cap_exceeded", "", "", "m", "no"
     )
     tally = Tally(scene.lane)
-    tally.note(tenant_id, refused)
+    assert tally.count(tenant_id, refused.code, refused.key_id)
+    tally.keep(tenant_id, refused)
     today = datetime.fromtimestamp(scene.lane.now(), UTC).date()
     tally.flush(today)
     await asyncio.sleep(0.05)
