@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-import orjson
-
-from budgets import keyspace, scripts
+from budgets import compact, keyspace, scripts
 from budgets.frames import DEADLINE, HOLE, Frame, PackedCall
 from budgets.values import value
 from budgets.windows import Window
@@ -120,7 +118,7 @@ def settle_frame(tenant_id: str) -> Frame:
 @lru_cache(maxsize=4096)
 def _meta(request: Request) -> bytes:
     """The static facts as the journal carries them; budgets.journal reads these names."""
-    return orjson.dumps(
+    return compact.dumps(
         {
             "key": request.key_id,
             "mode": request.mode,

@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-import orjson
-
+from budgets import compact
 from budgets.claims import Reservation
 from budgets.inflight import InFlight
 from budgets.pricing import cost as pricing
@@ -17,7 +16,7 @@ from proxy.providers.base import Meter
 
 log = logging.getLogger(__name__)
 
-NOT_SENT = orjson.dumps({"status": "not_sent"})
+NOT_SENT = compact.dumps({"status": "not_sent"})
 
 
 def _nobody(*_: object) -> None:
@@ -122,4 +121,4 @@ class Settlement:
                 ending["price"] = rates.given()
             if usage.service_tier not in STANDARD_TIERS:
                 ending["tier"] = usage.service_tier
-        return orjson.dumps(ending)
+        return compact.dumps(ending)
