@@ -1,5 +1,6 @@
 """Fixtures for every test: real servers, started by the suite itself, ended with it."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,6 +185,15 @@ def _name_the_groups(items: list[pytest.Item]) -> None:
         groups = sorted({mark.args[0] for mark in item.iter_markers("xdist_group")})
         if groups and not item.nodeid.endswith("@" + "_".join(groups)):
             item._id = coerce_node_id(f"{item.nodeid}@{'_'.join(groups)}")  # type: ignore[misc]
+
+
+@pytest.hookimpl(tryfirst=True)  # before the cache is written
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What failed is looked for by both of its names, with its group and, as it is collected, without: else
+    `--last-failed` (.ci/run) would leave out every test that belongs to a group."""
+    failed = getattr(session.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
+    if failed is not None:
+        failed.update({coerce_node_id(re.sub(r"@\w+$", "", str(name))): True for name in failed})
 
 
 def pytest_unconfigure() -> None:

@@ -207,7 +207,7 @@ def test_a_new_secret_has_the_focus_and_the_button_says_copied(
         page.get_by_role("button", name="Create the key").dblclick()
         secret = page.get_by_label("The secret of playground-2")
         secret.wait_for()
-        assert page.evaluate("document.activeElement.textContent").startswith("tk_live_")
+        page.wait_for_function("document.activeElement.textContent.startsWith('tk_live_')")
         page.get_by_role("button", name="Copy", exact=True).first.click()
         page.locator(".once-row").get_by_role("button", name="Copied").wait_for()
         assert page.locator("#said").text_content() in ("", "Copied")

@@ -73,7 +73,7 @@ def test_a_complete_error_passes_untouched_and_gives_the_hold_back(
         assert {name: reply.headers[name] for name in headers} == headers
         assert "x-should-retry" not in reply.headers
     rows = company.rows(len(statuses))
-    assert [row.http_status for row in rows] == statuses
+    assert sorted(row.http_status for row in rows) == statuses  # two of one millisecond come in any order
     assert {(row.status, row.cost, *row.flags) for row in rows} == {("provider_error", 0)}
 
 
