@@ -136,7 +136,7 @@ def die_in_change(tenant: Tenant, cap: str, committed: bool) -> None:
 
 def rows(tenant: Tenant) -> list[dict[str, Any]]:
     """The ledger, oldest first."""
-    return list(UsageRecord.objects.filter(tenant=tenant).order_by("reserved_at", "id").values(*ROW))
+    return list(UsageRecord.objects.filter(tenant=tenant).order_by("reserved_at", "settled_at", "id").values(*ROW))
 
 
 def audit(tenant: Tenant) -> dict[str, Any]:
