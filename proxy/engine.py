@@ -53,9 +53,13 @@ class Engine:
             await asyncio.sleep(REFUSALS_SECONDS)
             refused = self.tally.flush(self.ledger.windows().day.first_day)
             self.inflight.journaled(refused)  # a first refusal by a cap is a line of the journal too
-            for tenant_id in refused:
-                if not await feed.tell(tenant_id):
-                    break  # whoever has a page open sees it at the page's own next look
+            try:
+                for tenant_id in refused:
+                    if not await feed.tell(tenant_id):
+                        break  # whoever has a page open sees it at the page's own next look
+            except Exception:
+                # A page that is not told sees it by itself; the counting must go on whatever the channel layer says.
+                log.exception("the pages were not told of refusals")
 
     async def _publish_metrics(self) -> None:
         while True:
